@@ -1,0 +1,1 @@
+"""Frozen values, shared by everybody and depending on nobody."""

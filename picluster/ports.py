@@ -1,0 +1,170 @@
+"""Everything outside the pure packages, as Protocols. `picluster.adapters` implements them for a real machine and
+`picluster.simulated` for a seeded one, under the same module names.
+
+The agent's loop is a plain `selectors` loop: a port that has something to read names its file descriptors, and hands out
+what happened when asked. No port blocks, except where its docstring says for how long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from picluster.model.inventory import FloatingAddress, IPAddress, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where datagrams go to or come from. IPv6 link-local hosts carry their zone: `fe80::1%eth0`."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Clock(Protocol):
+    def now_ns(self) -> int:
+        """Nanoseconds since the machine started, suspension included (CLOCK_BOOTTIME): it never jumps, and a lease that
+        ran out while the machine slept has run out."""
+        ...
+
+
+class Datagrams(Protocol):
+    """Unreliable datagrams of at most 1,200 bytes to and from peers."""
+
+    @property
+    def port(self) -> int: ...
+
+    def filenos(self) -> tuple[int, ...]: ...
+
+    def send(self, to: Endpoint, data: bytes) -> None:
+        """Send or lose; never raises for what the network does (an unreachable peer is the normal case here)."""
+        ...
+
+    def receive(self) -> list[tuple[Endpoint, bytes]]:
+        """Everything that has arrived, at most a few hundred at once, oldest first."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """mDNS says that an agent may be there. It may lie, and it says nothing about being alive."""
+
+    node: str
+    cluster: str
+    role: Role
+    version: str
+    endpoints: tuple[Endpoint, ...]
+    """Empty when it said goodbye."""
+
+
+class Beacon(Protocol):
+    """Announces this agent by mDNS and watches for others."""
+
+    def fileno(self) -> int:
+        """Readable when `sightings` has something."""
+        ...
+
+    def sightings(self) -> list[Sighting]: ...
+
+    def close(self) -> None:
+        """Says goodbye; takes at most half a second."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRemoved:
+    """Something else took a held address off its interface."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignClaim:
+    """Another machine's ARP or neighbour advertisement claims a floating address, held or probed."""
+
+    address: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanged:
+    """An interface that carries floating addresses lost or regained its carrier, or is gone."""
+
+    interface: str
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayAnswered:
+    """The gateway answered the ARP request that was sent with this number."""
+
+    number: int
+
+
+Observation = AddressRemoved | ForeignClaim | LinkChanged | GatewayAnswered
+
+
+class AddressKeeper(Protocol):
+    """Rents floating addresses from the kernel. Every call is done when it returns; none takes more than a millisecond
+    or so. Raises `KernelError` where the kernel refuses."""
+
+    def not_covered(self) -> tuple[str, ...]:
+        """What this machine cannot protect against, one plain sentence each; empty where everything is covered."""
+        ...
+
+    def clean_slate(self, addresses: Iterable[FloatingAddress]) -> None:
+        """Before the first word: take every one of these addresses off this machine and shut its gate."""
+        ...
+
+    def hold(self, floating: FloatingAddress, until_ns: int) -> bool:
+        """Answer for the address until that moment (of `Clock`) and not a tick longer, even if this process never runs
+        again. Renews if it is held already. False, and shut, if the moment has passed before the call was done."""
+        ...
+
+    def let_go(self, floating: FloatingAddress) -> None:
+        """Stop answering: gate shut first, then address removed. Harmless where it is not held."""
+        ...
+
+    def announce(self, floating: FloatingAddress) -> None:
+        """Tell the neighbours: gratuitous ARP in both forms (RFC 5227, RFC 5944 section 4.6), or an unsolicited neighbour
+        advertisement with the override flag (RFC 4861 section 7.2.6)."""
+        ...
+
+    def probe(self, floating: FloatingAddress) -> None:
+        """Ask the wire once whether a foreign machine has the address (RFC 5227 section 2.1.1; RFC 4862 section 5.4); an
+        answer comes as `ForeignClaim`."""
+        ...
+
+    def ask_gateway(self, gateway: IPAddress, interface: str, number: int) -> None:
+        """Ask the gateway for its hardware address; the answer comes as `GatewayAnswered`."""
+        ...
+
+    def filenos(self) -> tuple[int, ...]: ...
+
+    def observations(self) -> list[Observation]: ...
+
+    def close(self) -> None:
+        """Let go of everything, take the gate away; nothing of ours is left behind."""
+        ...
+
+
+class BootRecord(Protocol):
+    """What a voter must remember across restarts of its agent within one boot, and no longer."""
+
+    def longest_term_us(self) -> int | None:
+        """The longest term granted in this boot; None where nothing was written in this boot."""
+        ...
+
+    def remember_term(self, term_us: int) -> None:
+        """Write it down before the grant is sent. Raises OSError where /run is full; then the grant must not be sent."""
+        ...
+
+    def uptime_ns(self) -> int:
+        """How long ago this machine was switched on."""
+        ...
