@@ -1,0 +1,515 @@
+"""The candidate: what one node does about one floating address.
+
+    WATCHING ──vacant, and my turn──▶ ASKING ──a majority would grant──▶ CLAIMING ──a majority granted──▶ HOLDING
+        ▲                               │                                   ▲ │                             │
+        │◀────somebody else is at it────┤───first time in the cluster──▶ PROBING                             │
+        │◀──────────────────────────withdrawn, nobody answers, or a foreign machine has it──┘                │
+        └◀────────────────────lease ran out, released on purpose, or the kernel refused──────────────────────┘
+
+The lease. Every claim has a number, and its sending time is kept under it. A voter's grant names the claim, so each voter
+stands by this node until one term after the sending of the latest claim that it granted; the lease lasts as long as a
+majority stands by it. Votes of different rounds may be put together, since each voter's own grant outlasts what is counted
+for it. That is why losing every second packet costs nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Protocol
+
+from picluster.errors import TransitionError
+from picluster.failover.effects import Announce, AskGateway, Effect, Hold, LetGo, Probe, Send, Tell
+from picluster.failover.voter import Holder
+from picluster.model.events import Event, EventKind, Severity
+from picluster.model.inventory import Configuration, FloatingAddress
+from picluster.model.messages import Cause, Claim, Grant, Held, Refusal, RefusalReason, Release
+from picluster.model.timing import NANOSECONDS_PER_MS, Timing, grant_length_ns
+
+NEVER_NS = 1 << 62
+GATEWAY = "gateway"
+"""The name under which the gateway's answers count as a vote. No node may be called so."""
+
+ANNOUNCE_AT_NS = tuple(ms * NANOSECONDS_PER_MS for ms in (0, 50, 200, 1_000, 3_000))
+ANNOUNCE_EVERY_NS = 60_000 * NANOSECONDS_PER_MS
+PROBES = 3
+FOREIGN_PAUSE_NS = 5_000 * NANOSECONDS_PER_MS
+"""How long an address is left alone after a foreign machine was found to have it."""
+BARRED_NS = 2_000 * NANOSECONDS_PER_MS
+"""How long a node leaves an address to others after its kernel refused it."""
+RELEASE_REPEATS = 2
+"""A lost release would cost the successor a whole lease, so it is said again."""
+CLAIM_ROUNDS = 4
+"""So often a claim is sent before it is withdrawn for want of answers."""
+CONFLICT_PAUSE_NS = 1_000 * NANOSECONDS_PER_MS
+CLAIMS_KEPT = 256
+"""Answers to claims older than this many are too late to matter."""
+
+
+class Phase(enum.Enum):
+    WATCHING = "watching"
+    ASKING = "asking"
+    PROBING = "probing"
+    CLAIMING = "claiming"
+    HOLDING = "holding"
+
+
+_MAY_BECOME = {
+    # (Straight to claiming goes whom a release names as its successor.)
+    Phase.WATCHING: {Phase.ASKING, Phase.CLAIMING},
+    Phase.ASKING: {Phase.WATCHING, Phase.PROBING, Phase.CLAIMING},
+    Phase.PROBING: {Phase.WATCHING, Phase.CLAIMING},
+    Phase.CLAIMING: {Phase.WATCHING, Phase.HOLDING},
+    Phase.HOLDING: {Phase.WATCHING},
+}
+
+
+class House(Protocol):
+    """What a candidacy needs of the member that it belongs to."""
+
+    me: Holder
+    configuration: Configuration
+
+    def do(self, effect: Effect) -> None: ...
+    def next_number(self) -> int: ...
+    def vote_myself(self, now_ns: int, claim: Claim) -> Grant | Refusal | None: ...
+    def release_myself(self, release: Release) -> None: ...
+    def may_hold(self, floating: FloatingAddress) -> bool: ...
+    def rank(self, now_ns: int, floating: FloatingAddress) -> int: ...
+    def jitter_ns(self, most_ns: int) -> int: ...
+
+
+class Candidacy:
+    """One node's part in one floating address. Only `Member` calls it, and tells it the time at every call."""
+
+    def __init__(self, house: House, floating: FloatingAddress, now_ns: int) -> None:
+        self.house = house
+        self.floating = floating
+        self.phase = Phase.WATCHING
+        self._number = 0
+        # Whoever is new here lets one whole grant pass in silence first: somebody may be holding.
+        self.vacant_ns = now_ns + house.configuration.timing.grant_ns
+        self.wake_ns = self.vacant_ns
+        self.holder: Holder | None = None
+        """Who was last seen renewing, other than this node."""
+        self.holder_name = ""
+        """The last known holder's name, this node's included; kept when it has gone."""
+        self.heard_ns = now_ns
+        """When the last sign of a holder was seen."""
+        self.cause = Cause.FIRST
+        self.lease_end_ns = 0
+        self._barred_until_ns = 0
+        self._claims: dict[int, tuple[int, int]] = {}
+        """By number, when a claim was sent and the term that it asked for (ns)."""
+        self._voted: dict[str, int] = {}
+        """By voter, until when (ns) the latest claim that it granted entitles this node to hold."""
+        self._willing: set[str] = set()
+        self._free_at: dict[str, int] = {}
+        self._voter_heard_ns: dict[str, int] = {}
+        self._round = 0
+        self._round_ns = now_ns
+        self._renew_ns = 0
+        self._retry_ns = 0
+        self._taken_ns = 0
+        self._previous = ""
+        self._outage_ns = 0
+        self._announced = 0
+        self._announce_ns = NEVER_NS
+        self._conflict_ns = 0
+        self._releases: list[tuple[int, Release]] = []
+
+    # ── what the member asks ────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def holding(self) -> bool:
+        return self.phase is Phase.HOLDING
+
+    @property
+    def releasing(self) -> bool:
+        """Whether a release still has to be said again."""
+        return bool(self._releases)
+
+    @property
+    def deadline_ns(self) -> int:
+        """When `tick` has something to do next."""
+        deadline = self._releases[0][0] if self._releases else NEVER_NS
+        if self.phase is Phase.HOLDING:
+            return min(deadline, self.lease_end_ns, self._renew_ns, self._retry_ns, self._announce_ns)
+        if self.phase is Phase.WATCHING and not self.house.may_hold(self.floating):
+            return deadline
+        return min(deadline, self.wake_ns)
+
+    def looks_vacant(self, now_ns: int) -> bool:
+        """Whether nobody seems to hold it, or its holder has missed so much that it is as good as gone."""
+        return self.phase is not Phase.HOLDING and now_ns >= self.vacant_ns - self._timing.grant_ns // 2
+
+    def held(self, now_ns: int) -> Held:
+        left_us = max(0, self.lease_end_ns - now_ns) // 1_000
+        held_us = (now_ns - self._taken_ns) // 1_000
+        return Held(self.floating.name, left_us, held_us, self._previous, self.cause, self._outage_ns // 1_000)
+
+    # ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def expire(self, now_ns: int) -> None:
+        """The lease rules before anything else does: called first whenever this node wakes up."""
+        if self.phase is Phase.HOLDING and now_ns >= self.lease_end_ns:
+            self._lose(now_ns)
+
+    def tick(self, now_ns: int) -> None:
+        self.expire(now_ns)
+        self._repeat_releases(now_ns)
+        if self.phase is Phase.HOLDING:
+            self._tick_holding(now_ns)
+        elif not self.house.may_hold(self.floating):
+            self.withdraw(now_ns)
+        elif now_ns >= self.wake_ns:
+            steps = {
+                Phase.WATCHING: self._consider_asking,
+                Phase.ASKING: self._ask,
+                Phase.PROBING: self._probe,
+                Phase.CLAIMING: self._claim_again,
+            }
+            steps[self.phase](now_ns)
+
+    def _tick_holding(self, now_ns: int) -> None:
+        if now_ns >= self._renew_ns:
+            self._renew(now_ns)
+        elif now_ns >= self._retry_ns:
+            self._retry_ns = now_ns + self._timing.retry_ns
+            self._send_claim(now_ns, self._laggards())
+        if now_ns >= self._announce_ns and self.phase is Phase.HOLDING:
+            self._announce(now_ns)
+
+    def _renew(self, now_ns: int) -> None:
+        self._round_ns = now_ns
+        self._renew_ns = now_ns + self._timing.renewal_ns
+        self._retry_ns = now_ns + self._timing.retry_ns
+        self._send_claim(now_ns, self._everybody())
+
+    def _consider_asking(self, now_ns: int) -> None:
+        rank = self.house.rank(now_ns, self.floating)
+        my_turn_ns = max(self.vacant_ns + rank * self._timing.rank_step_ns, self._barred_until_ns)
+        if now_ns < my_turn_ns:
+            self.wake_ns = my_turn_ns
+            return
+        if self.holder is not None:
+            self._note_vacancy(self.heard_ns, Cause.SILENCE)
+        self._become(Phase.ASKING)
+        self._willing.clear()
+        self._free_at.clear()
+        self._round = 0
+        self._ask(now_ns)
+
+    def _ask(self, now_ns: int) -> None:
+        # Whoever is cut off asks on, ever more slowly, yet often enough to be back soon after its cable is.
+        slowest_ns = max(self._timing.retry_ns, self._timing.lease_ns // 3)
+        pause_ns = min(self._timing.retry_ns << min(self._round, 8), slowest_ns)
+        self.wake_ns = now_ns + pause_ns + self.house.jitter_ns(self._timing.retry_ns // 4)
+        self._round += 1
+        self._send_claim(now_ns, [voter for voter in self._voters(now_ns) if voter not in self._willing], ask=True)
+
+    def _probe(self, now_ns: int) -> None:
+        if self._round >= PROBES:
+            self._start_claiming(now_ns)
+            return
+        self._round += 1
+        self.wake_ns = now_ns + self._timing.probe_ns // PROBES
+        self.house.do(Probe(self.floating.name))
+
+    def _claim_again(self, now_ns: int) -> None:
+        if self._round >= CLAIM_ROUNDS:
+            self.withdraw(now_ns)
+            return
+        self._round += 1
+        self.wake_ns = now_ns + self._timing.retry_ns
+        self._send_claim(now_ns, self._everybody() if self._round == 1 else self._laggards())
+
+    # ── messages ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def claim_seen(self, now_ns: int, by: Holder, claim: Claim) -> None:
+        """Somebody else claims or renews: the address is not vacant until its grant would have run out."""
+        if claim.ask or self.phase is Phase.HOLDING:
+            return
+        self.holder, self.holder_name, self.heard_ns = by, by.node, now_ns
+        self.vacant_ns = now_ns + grant_length_ns(claim.term_us * 1_000)
+        self._releases.clear()
+        if self.phase is not Phase.CLAIMING:
+            self._watch(self.vacant_ns)
+
+    def release_seen(self, now_ns: int, by: Holder, release: Release) -> None:
+        """Somebody lets go, or takes a claim back that came to nothing."""
+        if self.phase is Phase.HOLDING or (self.holder is not None and self.holder != by):
+            return
+        if self.holder is not None:
+            self._note_vacancy(now_ns, release.cause)
+        if self.phase is Phase.CLAIMING:
+            return
+        if release.successor == self.house.me.node and self.house.may_hold(self.floating):
+            self._start_claiming(now_ns)
+            return
+        # The successor goes first; everybody else stands by for the case that it does not.
+        head_start_ns = (CLAIM_ROUNDS - 1) * self._timing.retry_ns if release.successor else 0
+        self._watch(now_ns + head_start_ns)
+
+    def grant_seen(self, now_ns: int, voter: str, grant: Grant) -> None:
+        self._voter_heard_ns[voter] = now_ns
+        claim = self._claims.get(grant.number)
+        if claim is None:
+            return
+        if grant.ask:
+            if self.phase is Phase.ASKING:
+                self._willing.add(voter)
+                self._count_willing(now_ns)
+        elif self.phase in (Phase.CLAIMING, Phase.HOLDING):
+            self._voted[voter] = max(self.entitled_until_ns(*claim, now_ns), self._voted.get(voter, 0))
+            self._count_votes(now_ns)
+
+    def refusal_seen(self, now_ns: int, voter: str, refusal: Refusal) -> None:
+        self._voter_heard_ns[voter] = now_ns
+        if refusal.number not in self._claims or self.phase not in (Phase.ASKING, Phase.CLAIMING):
+            return
+        self._willing.discard(voter)
+        waits = refusal.reason in (RefusalReason.HELD, RefusalReason.RESTARTED)
+        free_ns = now_ns + refusal.remaining_us * 1_000 if waits else NEVER_NS
+        self._free_at[voter] = free_ns
+        if self.phase is Phase.ASKING:
+            if refusal.reason is RefusalReason.HELD and refusal.holder != self.house.me.node:
+                self.holder_name, self.cause = refusal.holder, Cause.SILENCE
+            # Ask again at the very moment at which the voter says that it is free.
+            self.wake_ns = min(self.wake_ns, free_ns)
+        self._reconsider(now_ns)
+
+    def gateway_answered(self, now_ns: int, number: int) -> None:
+        """The gateway is a voter that always says yes, and counts only while the other voter is silent."""
+        if GATEWAY in self._voters(now_ns):
+            self.grant_seen(now_ns, GATEWAY, Grant(self.floating.name, number, ask=self.phase is Phase.ASKING))
+
+    def foreign_claim(self, now_ns: int, mac: str) -> None:
+        """A machine outside the cluster says that the address is its own."""
+        name = self.floating.name
+        if self.phase is Phase.PROBING:
+            text = f"{name} ({self.floating.address}) is in use by a foreign machine, {mac}: not taken"
+            self._tell(EventKind.CONFLICT, Severity.BAD, text, reason=mac)
+            self._barred_until_ns = now_ns + FOREIGN_PAUSE_NS
+            self._watch(self._barred_until_ns)
+        elif self.phase is Phase.HOLDING and now_ns >= self._conflict_ns:
+            self._conflict_ns = now_ns + CONFLICT_PAUSE_NS
+            text = f"a foreign machine, {mac}, claims {name} ({self.floating.address}); announcing again"
+            self._tell(EventKind.CONFLICT, Severity.BAD, text, reason=mac)
+            self.house.do(Announce(name, self.lease_end_ns))
+
+    # ── letting go ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def stand_down(self, now_ns: int, cause: Cause, heir: str) -> None:
+        """Let go on purpose, for the sake of `heir`; empty where nobody is fit."""
+        self._part(now_ns, cause, heir)
+        future = f"{heir} is to take over" if heir else "nobody is fit to take over"
+        text = f"{self.floating.name} released ({cause.value}), {future}"
+        self._tell(EventKind.RELEASED, Severity.INFO if heir else Severity.BAD, text, node=heir, reason=cause.value)
+
+    def withdraw(self, now_ns: int) -> None:
+        """Give up on asking or claiming; what was granted meanwhile is given back."""
+        if self.phase is Phase.CLAIMING:
+            self._release(now_ns, Cause.EXPIRED, "")
+        if self.phase is not Phase.WATCHING:
+            self._watch(max(self.vacant_ns, now_ns + self.house.jitter_ns(2 * self._timing.retry_ns)))
+
+    def could_not_hold(self, now_ns: int, heir: str, reason: str) -> None:
+        """The kernel did not take the address, or not in time (empty reason)."""
+        if self.phase is not Phase.HOLDING:
+            return
+        if reason:
+            self._barred_until_ns = now_ns + BARRED_NS
+        self._part(now_ns, Cause.UNFIT if reason else Cause.EXPIRED, heir)
+        why = reason or "the lease ran out before the kernel had it"
+        self._tell(EventKind.LOST, Severity.BAD, f"{self.floating.name} given up: {why}", node=heir, reason=why)
+
+    def _lose(self, now_ns: int) -> None:
+        self._part(now_ns, Cause.EXPIRED, "")
+        text = f"{self.floating.name} given up: no majority of voters renewed the lease"
+        self._tell(EventKind.LOST, Severity.BAD, text, reason=Cause.EXPIRED.value)
+
+    def _part(self, now_ns: int, cause: Cause, heir: str) -> None:
+        self.silence_then_release(now_ns, cause, heir)
+        self.holder_name = self.house.me.node
+        self._note_vacancy(now_ns, cause)
+        # Others first, and this node only if none of them is there to take it.
+        self._watch(now_ns + (self._timing.grant_ns if heir else self._timing.retry_ns))
+
+    def silence_then_release(self, now_ns: int, cause: Cause, heir: str) -> None:
+        """In this order: whoever hears the release may answer in the same microsecond."""
+        self.house.do(LetGo(self.floating.name))
+        self._release(now_ns, cause, heir)
+
+    # ── the steps in between ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _count_willing(self, now_ns: int) -> None:
+        if len(self._willing.intersection(self._voters(now_ns))) < self.house.configuration.majority:
+            return
+        if self.holder_name:
+            self._start_claiming(now_ns)
+        else:
+            self._become(Phase.PROBING)
+            self._round = 0
+            self._probe(now_ns)
+
+    def _start_claiming(self, now_ns: int) -> None:
+        self._become(Phase.CLAIMING)
+        self._voted.clear()
+        self._free_at.clear()
+        self._round, self._round_ns = 0, now_ns
+        self._claim_again(now_ns)
+
+    def _count_votes(self, now_ns: int) -> None:
+        end_ns = self._majority_until_ns(now_ns)
+        if end_ns <= max(self.lease_end_ns, now_ns):
+            return
+        self.lease_end_ns = end_ns
+        if self.phase is Phase.CLAIMING:
+            self._take(now_ns)
+        else:
+            self.house.do(Hold(self.floating.name, end_ns))
+        if end_ns >= self._round_ns + self._timing.lease_ns:
+            self._retry_ns = NEVER_NS
+
+    def _majority_until_ns(self, now_ns: int) -> int:
+        """Until when a majority of the voters stands by its grants; 0 while there is no majority."""
+        majority = self.house.configuration.majority
+        ends = sorted((self._voted[voter] for voter in self._voters(now_ns) if voter in self._voted), reverse=True)
+        return ends[majority - 1] if len(ends) >= majority else 0
+
+    def entitled_until_ns(self, sent_ns: int, term_ns: int, received_ns: int) -> int:
+        """Until when a granted claim entitles: one term after it was *sent*, since the voter's own clock started no
+        earlier. When the answer was received says nothing about that."""
+        return min(sent_ns, received_ns) + term_ns
+
+    def _take(self, now_ns: int) -> None:
+        self._become(Phase.HOLDING)
+        self._taken_ns = now_ns
+        self._previous, self.holder_name = self.holder_name, self.house.me.node
+        self.holder = None
+        self._outage_ns = now_ns - self.heard_ns if self._previous else 0
+        self._renew_ns = now_ns + self._timing.renewal_ns
+        self._announced = 0
+        self.house.do(Hold(self.floating.name, self.lease_end_ns))
+        self._announce(now_ns)
+        took_ms = self._outage_ns / NANOSECONDS_PER_MS
+        origin = (
+            f"from {self._previous} ({self.cause.value}), {took_ms:.1f} ms after its last sign"
+            if self._previous
+            else "first"
+        )
+        text = f"{self.floating.name} ({self.floating.address}) taken {origin}"
+        self._tell(EventKind.TOOK, Severity.INFO, text, node=self._previous, reason=self.cause.value, took_ms=took_ms)
+
+    def _announce(self, now_ns: int) -> None:
+        self.house.do(Announce(self.floating.name, self.lease_end_ns))
+        self._announced += 1
+        if self._announced < len(ANNOUNCE_AT_NS):
+            self._announce_ns = self._taken_ns + ANNOUNCE_AT_NS[self._announced]
+        else:
+            self._announce_ns = now_ns + ANNOUNCE_EVERY_NS
+
+    def _reconsider(self, now_ns: int) -> None:
+        """Somebody refused: if too few voters are left that may say yes soon, wait until there may be enough."""
+        free = sorted(self._free_at.get(voter, now_ns) for voter in self._voters(now_ns))
+        free_ns = free[self.house.configuration.majority - 1]
+        if free_ns <= now_ns:
+            return
+        if self.phase is Phase.ASKING:
+            self._watch(min(free_ns, now_ns + self._timing.grant_ns))
+        elif self.cause in (Cause.FIRST, Cause.SILENCE):
+            # (A successor's claim may overtake the release that frees the voter: that one tries again instead.)
+            self.withdraw(now_ns)
+
+    def _note_vacancy(self, since_ns: int, cause: Cause) -> None:
+        self.holder = None
+        self.heard_ns = since_ns
+        self.cause = cause
+
+    def _watch(self, vacant_ns: int) -> None:
+        if self.phase is not Phase.WATCHING:
+            self._become(Phase.WATCHING)
+        self.vacant_ns = self.wake_ns = vacant_ns
+
+    def _become(self, phase: Phase) -> None:
+        if phase not in _MAY_BECOME[self.phase]:
+            raise TransitionError(f"{self.floating.name}: {self.phase.value} cannot become {phase.value}")
+        self.phase = phase
+        self.lease_end_ns = self.lease_end_ns if phase is Phase.HOLDING else 0
+
+    # ── sending ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _timing(self) -> Timing:
+        return self.house.configuration.timing
+
+    def _voters(self, now_ns: int) -> tuple[str, ...]:
+        """Whose votes count: the configuration's voters, and the gateway while it has to break a tie."""
+        configuration = self.house.configuration
+        if not configuration.tie_breaker:
+            return configuration.voters
+        others = (voter for voter in configuration.voters if voter != self.house.me.node)
+        silent = all(now_ns - self._voter_heard_ns.get(voter, -NEVER_NS) > self._timing.grant_ns for voter in others)
+        return (*configuration.voters, GATEWAY) if silent else configuration.voters
+
+    def _everybody(self) -> list[str]:
+        """All who want to know of a claim: the voters, to grant it, and the other candidates, to know that all is well."""
+        voters = self._voters(self._round_ns)
+        return [*voters, *(name for name in self.floating.candidate_names if name not in voters)]
+
+    def _laggards(self) -> list[str]:
+        """The voters that have not granted anything of this round."""
+        answered_ns = self._round_ns + self._timing.lease_ns
+        return [voter for voter in self._voters(self._round_ns) if self._voted.get(voter, 0) < answered_ns]
+
+    def _send_claim(self, now_ns: int, to: list[str], *, ask: bool = False) -> None:
+        self._number = self.house.next_number()
+        self._claims[self._number] = (now_ns, self._timing.lease_ns)
+        if len(self._claims) > CLAIMS_KEPT:
+            del self._claims[next(iter(self._claims))]
+        configuration, name = self.house.configuration, self.floating.name
+        claim = Claim(name, self._number, self._timing.lease_ns // 1_000, configuration.epoch, ask, self.cause)
+        # Everybody else first: this node's own vote comes at once and may already complete a majority.
+        for receiver in to:
+            if receiver == GATEWAY:
+                self.house.do(AskGateway(name, self._number))
+            elif receiver != self.house.me.node:
+                self.house.do(Send(receiver, claim))
+        if self.house.me.node in to:
+            self._hear_my_vote(now_ns, self.house.vote_myself(now_ns, claim))
+
+    def _hear_my_vote(self, now_ns: int, answer: Grant | Refusal | None) -> None:
+        if isinstance(answer, Grant):
+            self.grant_seen(now_ns, self.house.me.node, answer)
+        elif isinstance(answer, Refusal):
+            self.refusal_seen(now_ns, self.house.me.node, answer)
+
+    def _release(self, now_ns: int, cause: Cause, heir: str) -> None:
+        # From here on no grant of an earlier claim counts, however late it comes: its voter may have been set free.
+        self._claims.clear()
+        self._voted.clear()
+        release = Release(self.floating.name, self._number, heir, cause)
+        self._releases = [(now_ns + (k + 1) * self._timing.retry_ns, release) for k in range(RELEASE_REPEATS)]
+        self.house.release_myself(release)
+        self._send_release(release)
+
+    def _repeat_releases(self, now_ns: int) -> None:
+        while self._releases and now_ns >= self._releases[0][0]:
+            self._send_release(self._releases.pop(0)[1])
+
+    def _send_release(self, release: Release) -> None:
+        for receiver in self._everybody():
+            if receiver not in (self.house.me.node, GATEWAY):
+                self.house.do(Send(receiver, release))
+
+    def _tell(
+        self,
+        kind: EventKind,
+        severity: Severity,
+        text: str,
+        *,
+        node: str = "",
+        reason: str = "",
+        took_ms: float | None = None,
+    ) -> None:
+        self.house.do(Tell(Event(kind, severity, text, self.floating.name, node, reason, took_ms)))
