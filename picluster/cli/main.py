@@ -1,0 +1,85 @@
+"""`picluster VERB`: finds the verb's module and runs it. One file a verb, thin.
+
+Only the chosen verb is imported: `picluster agent` has to start in a blink on a Pi Zero, and must not pull in the dashboard.
+
+Exit codes: 0 done (or healthy), 1 failed (or degraded), 2 down, or used wrongly; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Protocol
+
+from picluster import __version__
+from picluster.errors import PiclusterError
+
+VERBS = {
+    "demo": "a stack of virtual Pis on this machine: pull the plug, watch the address move",
+    "watch": "the live dashboard of a running cluster",
+    "status": "one look at a running cluster; exit code 0 healthy, 1 degraded, 2 down",
+    "standby": "on this node: hold nothing until told otherwise, and go on voting",
+    "active": "on this node: take part again",
+    "move": "on the holder: hand a floating address to another node",
+    "agent": "the daemon on each node, in the foreground",
+    "check": "check an inventory and print what it means",
+    "key": "make a cluster key",
+    "simulate": "the failover rules under seeded faults",
+    "completion": "print the completion script for a shell",
+}
+"""Every verb and its line of help. `picluster.cli.VERB` has `add_arguments(parser)` and `run(arguments) -> int`."""
+
+
+class Verb(Protocol):
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+    def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+def load(verb: str) -> Verb:
+    module: Verb = importlib.import_module(f"picluster.cli.{verb}")  # type: ignore[assignment]  # a module is its own Protocol
+    return module
+
+
+def parser_of(verb: str) -> argparse.ArgumentParser:
+    module = load(verb)
+    parser = argparse.ArgumentParser(
+        prog=f"picluster {verb}",
+        description=sys.modules[f"picluster.cli.{verb}"].__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0 if words else 2
+    if words[0] == "--version":
+        print(f"picluster {__version__}")
+        return 0
+    verb = words[0]
+    if verb not in VERBS:
+        print(f"picluster: there is no verb {verb!r}; these there are:\n\n{overview()}", file=sys.stderr)
+        return 2
+    parsed = parser_of(verb).parse_args(words[1:])
+    try:
+        return load(verb).run(parsed)
+    except PiclusterError as error:
+        print(f"picluster {verb}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def overview() -> str:
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {text}" for verb, text in VERBS.items()]
+    return "\n".join(["usage: picluster VERB …   (picluster VERB --help)", "", *lines])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
