@@ -38,7 +38,7 @@ class Verb(Protocol):
 
 
 def load(verb: str) -> Verb:
-    module: Verb = importlib.import_module(f"picluster.cli.{verb}")  # type: ignore[assignment]  # a module is its own Protocol
+    module: Verb = importlib.import_module(f"picluster.cli.{verb}")
     return module
 
 
