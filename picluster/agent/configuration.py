@@ -1,0 +1,217 @@
+"""The agent's own configuration file: which node of which inventory this machine is, and where its key lies.
+
+The inventory is the same file on every node; what differs from node to node stands here. This module reads three files (the
+configuration, the inventory, the key) and nothing else, and reports the mistakes of all three at once.
+
+    node = "pi1"                  # who I am; the only key without a default
+    inventory = "cluster.toml"    # paths are relative to this file
+    key_file = "cluster.key"      # 64 hexadecimal digits, mode 0600
+    run_dir = "/run/picluster"    # control socket and boot record
+    mode = "kernel"               # or "loopback": a floating address is a UDP port on 127.0.0.1
+    hosts = []                    # own addresses to listen on and to announce; empty: all
+    [loopback]
+    ports = { web = 18080 }       # with mode = "loopback", the port that stands for each floating address
+
+The key file holds one key, or two on two lines while keys are changed: the first seals, both are believed.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import os
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from picluster.errors import InventoryError, Mistake
+from picluster.inventory import load
+from picluster.inventory.reader import Findings, Schema, Table, quoted, suggestion
+from picluster.inventory.syntax import parse, plain
+from picluster.model.inventory import Inventory, Node
+
+Value = TypeVar("Value")
+
+CONFIGURATION_KEYS: Schema = {
+    "": ("node", "inventory", "key_file", "run_dir", "mode", "hosts", "loopback"),
+    "loopback": ("ports",),
+}
+KEY_DIGITS = 64
+MOST_KEYS = 2
+LARGEST_KEY_FILE = 1_024
+"""Bytes; two keys are 130."""
+
+
+class Mode(enum.Enum):
+    """What a floating address is."""
+
+    KERNEL = "kernel"
+    """An address on an interface of this machine."""
+    LOOPBACK = "loopback"
+    """A UDP port on 127.0.0.1 that only the holder binds: for trying things out without privileges."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfiguration:
+    """Everything that one agent has to know."""
+
+    node: Node
+    """Who I am."""
+    inventory: Inventory
+    keys: tuple[bytes, ...] = field(repr=False)
+    """One or two cluster keys of 32 bytes; the first seals, all are believed. Never printed."""
+    run_dir: Path
+    mode: Mode = Mode.KERNEL
+    hosts: tuple[str, ...] = ()
+    """Own addresses to listen on and to announce, IPv6 ones perhaps with their zone; empty: all."""
+    loopback_ports: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """UDP port by floating address; empty unless the mode is loopback."""
+
+
+def read_configuration(path: Path) -> AgentConfiguration:
+    """Reads the agent's configuration file, the inventory and the key file that it names.
+
+    Raises InventoryError with every mistake of the three; a key is never quoted.
+    """
+    text = plain(_read_text(path, "Name the agent's configuration file with --config"))
+    findings = Findings(str(path), text, CONFIGURATION_KEYS)
+    root = Table(findings, parse(text, str(path)))
+    elsewhere: list[Mistake] = []
+    inventory = _collected(elsewhere, read_inventory, _path(root, "inventory", "cluster.toml", path))
+    keys = _collected(elsewhere, read_keys, _path(root, "key_file", "cluster.key", path))
+    configuration = _assembled(root, path, inventory, keys)
+    if findings.mistakes or elsewhere or configuration is None:
+        raise InventoryError([*findings.mistakes, *elsewhere])
+    return configuration
+
+
+def read_inventory(path: Path) -> Inventory:
+    """Reads an inventory from its file. Raises InventoryError, also where the file cannot be read."""
+    return load(_read_text(path, "Name the inventory of the cluster; docs/inventory.md shows how to write one"), str(path))
+
+
+def read_keys(path: Path) -> tuple[bytes, ...]:
+    """Reads one or two cluster keys of 32 bytes. Raises InventoryError, also where others than the owner may read them."""
+    try:
+        with path.open("rb") as file:
+            open_to_others = stat.S_IMODE(os.fstat(file.fileno()).st_mode) & (stat.S_IRWXG | stat.S_IRWXO)
+            content = file.read(LARGEST_KEY_FILE + 1)
+    except OSError as error:
+        raise _unreadable(path, error, "Copy the cluster's key there, with mode 600") from error
+    if open_to_others:
+        mend = f"Run: chmod 600 {path}; and if others use this machine, make a new key"
+        raise InventoryError([Mistake(str(path), None, "", "the cluster key is open to others than its owner", mend)])
+    return _parsed_keys(content, path)
+
+
+def _parsed_keys(content: bytes, path: Path) -> tuple[bytes, ...]:
+    mend = f"Write one or two lines of {KEY_DIGITS} hexadecimal digits, and nothing else"
+    keys: list[bytes] = []
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        digits = line.strip()
+        if not digits:
+            continue
+        key = _key(digits)
+        if key is None:
+            raise InventoryError(
+                [Mistake(str(path), number, "", f"this line is no key of {KEY_DIGITS} hexadecimal digits", mend)]
+            )
+        keys.append(key)
+    if not 1 <= len(keys) <= MOST_KEYS:
+        raise InventoryError([Mistake(str(path), None, "", f"there are {len(keys)} keys", mend)])
+    return tuple(keys)
+
+
+def _key(digits: bytes) -> bytes | None:
+    """Says only whether, since what is no key may be one with a slip in it."""
+    if len(digits) != KEY_DIGITS or not all(digit in b"0123456789abcdefABCDEF" for digit in digits):
+        return None
+    return bytes.fromhex(digits.decode("ascii"))
+
+
+def _assembled(
+    root: Table, path: Path, inventory: Inventory | None, keys: tuple[bytes, ...] | None
+) -> AgentConfiguration | None:
+    """The value; None where something is missing for it, which has been noted then."""
+    node = _read_node(root, inventory)
+    mode = Mode(root.choice("mode", tuple(mode.value for mode in Mode), Mode.KERNEL.value))
+    hosts = _read_hosts(root)
+    ports = _read_ports(root, mode, inventory)
+    run_dir = _path(root, "run_dir", "/run/picluster", path)
+    if node is None or inventory is None or keys is None:
+        return None
+    return AgentConfiguration(node, inventory, keys, run_dir, mode, hosts, ports)
+
+
+def _read_node(root: Table, inventory: Inventory | None) -> Node | None:
+    name = root.text("node", '"pi1"', required=True)
+    if name is None or inventory is None:
+        return None
+    node = inventory.node(name)
+    if node is None:
+        root.add("node", f"{quoted(name)} is not in the inventory", suggestion(name, inventory.node_names))
+    return node
+
+
+def _read_hosts(root: Table) -> tuple[str, ...]:
+    hosts = root.names("hosts") or ()
+    for host in hosts:
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            root.add(
+                "hosts", f"{quoted(host)} is no IP address", 'Write addresses of this machine, such as ["192.168.1.11"]'
+            )
+    return hosts
+
+
+def _read_ports(root: Table, mode: Mode, inventory: Inventory | None) -> Mapping[str, int]:
+    section = root.section("loopback")
+    ports = section.numbers("ports", 1, 65_535, "{ web = 18080 }")
+    if mode is Mode.KERNEL:
+        if "loopback" in root:
+            root.add("loopback", 'it says nothing unless mode = "loopback"', "Leave it out, or change the mode")
+        return {}
+    names = tuple(floating.name for floating in inventory.configuration.addresses) if inventory else tuple(ports)
+    for name in ports:
+        if name not in names:
+            section.add("ports", f"{quoted(name)} is no floating address of the inventory", suggestion(name, names))
+    for name in names:
+        if name not in ports:
+            section.add("ports", f"floating address {name} has no port", f"Add one, such as ports = {{ {name} = 18080 }}")
+    if len(set(ports.values())) < len(ports):
+        section.add("ports", "two floating addresses share a port", "Give each its own")
+    return ports
+
+
+def _path(root: Table, key: str, default: str, path: Path) -> Path:
+    named = root.text(key, quoted(default))
+    if named is not None and "\0" in named:
+        root.add(key, f"{quoted(named)} is no path", f"Write {key} = {quoted(default)}")
+        named = None
+    return path.parent / (named or default)
+
+
+def _collected(mistakes: list[Mistake], read: Callable[[Path], Value], path: Path) -> Value | None:
+    """What was read, or None with its mistakes added to the others."""
+    try:
+        return read(path)
+    except InventoryError as error:
+        mistakes.extend(error.mistakes)
+        return None
+
+
+def _read_text(path: Path, mend: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise _unreadable(path, error, mend) from error
+    except UnicodeDecodeError as error:
+        wrong = f"byte {error.start} is not UTF-8"
+        raise InventoryError([Mistake(str(path), None, "", wrong, "Save the file as UTF-8 text")]) from error
+
+
+def _unreadable(path: Path, error: OSError, mend: str) -> InventoryError:
+    return InventoryError([Mistake(str(path), None, "", f"cannot be read: {error.strerror or error}", mend)])

@@ -1,0 +1,164 @@
+"""Where each key of a TOML text stands. `tomllib` says what a file means but not on which line, and a mistake without its
+line is a search.
+
+The scanner walks over the text once, statement by statement, as the TOML 1.0 grammar cuts them: a header `[a.b]`, or
+`key = value`. It finds where a key ends and where a value ends, and nothing more; what a quoted key spells is left to
+`tomllib`. Keys inside an inline table or a list count as standing where the statement starts.
+
+It trusts the text to be valid, since `tomllib` has judged it first; in a text that is not, what it finds before the error is
+right, and it always comes to an end.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+
+KeyPath = tuple[str, ...]
+
+QUOTES = "\"'"
+OPENING, CLOSING = "[{", "]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A header or a key that the text spells out, with the line on which it starts, counted from 1."""
+
+    path: KeyPath
+    line: int
+
+
+class Lines:
+    """Looks up lines by dotted path."""
+
+    def __init__(self, text: str) -> None:
+        self.statements = statements(text)
+        self._lines: dict[KeyPath, int] = {}
+        for statement in self.statements:
+            for length in range(1, len(statement.path) + 1):
+                self._lines.setdefault(statement.path[:length], statement.line)
+
+    def line_of(self, path: KeyPath) -> int | None:
+        """The line of the path, or of the nearest thing around it that is spelled out; None where nothing is."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self._lines:
+                return self._lines[path[:length]]
+        return None
+
+    def repetition(self, line: int) -> tuple[Statement, Statement] | None:
+        """The statement that line belongs to, and the earlier one that it repeats; None where it repeats nothing."""
+        until = [statement for statement in self.statements if statement.line <= line]
+        if not until:
+            return None
+        first = next(statement for statement in until if statement.path == until[-1].path)
+        return None if first is until[-1] else (first, until[-1])
+
+
+def statements(text: str) -> list[Statement]:
+    """All headers and keys of the text, in their order."""
+    return _Scanner(text).scan()
+
+
+class _Scanner:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.header: KeyPath = ()
+        self.found: list[Statement] = []
+        self.line, self._counted = 1, 0
+
+    def scan(self) -> list[Statement]:
+        while self._skip_to_statement():
+            is_header = self.text[self.at] == "["
+            if is_header:
+                self._skip_all("[")
+            self._mark_line()
+            key = self._key_until("]" if is_header else "=")
+            if key is None:
+                break
+            self.found.append(Statement(key if is_header else self.header + key, self.line))
+            if is_header:
+                self.header = key
+                self._skip_all("]")
+            self._skip_value()
+        return self.found
+
+    def _skip_to_statement(self) -> bool:
+        """Over blanks and comments; False at the end of the text."""
+        while self.at < len(self.text):
+            if self.text[self.at] == "#":
+                self._skip_comment()
+            elif self.text[self.at].isspace():
+                self.at += 1
+            else:
+                return True
+        return False
+
+    def _mark_line(self) -> None:
+        self.line += self.text.count("\n", self._counted, self.at)
+        self._counted = self.at
+
+    def _key_until(self, end: str) -> KeyPath | None:
+        """The key that ends before this character; None where the line holds no such thing."""
+        start = self.at
+        while self.at < len(self.text) and self.text[self.at] not in (end, "\n"):
+            if self.text[self.at] in QUOTES:
+                self._skip_string()
+            else:
+                self.at += 1
+        if self.at == len(self.text) or self.text[self.at] != end:
+            return None
+        return spelled(self.text[start : self.at].strip())
+
+    def _skip_all(self, character: str) -> None:
+        while self.text.startswith(character, self.at):
+            self.at += 1
+
+    def _skip_comment(self) -> None:
+        end = self.text.find("\n", self.at)
+        self.at = len(self.text) if end < 0 else end
+
+    def _skip_value(self) -> None:
+        """To the end of the line on which no bracket and no string is open any more."""
+        depth = 0
+        while self.at < len(self.text):
+            character = self.text[self.at]
+            if character in QUOTES:
+                self._skip_string()
+                continue
+            if character == "#":
+                self._skip_comment()
+                continue
+            if character == "\n" and depth <= 0:
+                return
+            depth += (character in OPENING) - (character in CLOSING)
+            self.at += 1
+
+    def _skip_string(self) -> None:
+        """Over a string of any of the four kinds. Only the ones in double quotes know escapes."""
+        quote = self.text[self.at]
+        several_lines = self.text.startswith(quote * 3, self.at)
+        ends = quote * 3 if several_lines else quote
+        self.at += len(ends)
+        while self.at < len(self.text) and not self.text.startswith(ends, self.at):
+            if self.text[self.at] == "\n" and not several_lines:
+                return
+            self.at += 2 if self.text[self.at] == "\\" and quote == '"' else 1
+        self.at = min(self.at + len(ends), len(self.text))
+        if several_lines:  # up to two quotes may stand right before the closing three
+            self._skip_all(quote)
+
+
+def spelled(key: str) -> KeyPath | None:
+    """What a key as it stands in the text means; None where it is no key."""
+    if not any(quote in key for quote in QUOTES):
+        return tuple(part.strip() for part in key.split("."))
+    try:
+        here: object = tomllib.loads(f"{key} = 0")
+    except ValueError:
+        return None
+    path: list[str] = []
+    while isinstance(here, dict):
+        [(part, here)] = here.items()
+        path.append(part)
+    return tuple(path)
