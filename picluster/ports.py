@@ -11,18 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from picluster.model.inventory import FloatingAddress, IPAddress, Role
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where datagrams go to or come from. IPv6 link-local hosts carry their zone: `fe80::1%eth0`."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+from picluster.model.endpoint import Endpoint
+from picluster.model.inventory import FloatingAddress, IPAddress
+from picluster.model.sighting import Sighting
 
 
 class Clock(Protocol):
@@ -49,18 +40,6 @@ class Datagrams(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """mDNS says that an agent may be there. It may lie, and it says nothing about being alive."""
-
-    node: str
-    cluster: str
-    role: Role
-    version: str
-    endpoints: tuple[Endpoint, ...]
-    """Empty when it said goodbye."""
 
 
 class Beacon(Protocol):
