@@ -72,7 +72,6 @@ class House(Protocol):
     def do(self, effect: Effect) -> None: ...
     def next_number(self) -> int: ...
     def vote_myself(self, now_ns: int, claim: Claim) -> Grant | Refusal | None: ...
-    def release_myself(self, release: Release) -> None: ...
     def may_hold(self, floating: FloatingAddress) -> bool: ...
     def rank(self, now_ns: int, floating: FloatingAddress) -> int: ...
     def jitter_ns(self, most_ns: int) -> int: ...
@@ -297,6 +296,19 @@ class Candidacy:
             self._tell(EventKind.CONFLICT, Severity.BAD, text, reason=mac)
             self.house.do(Announce(name, self.lease_end_ns))
 
+    def could_not_let_go(self) -> None:
+        """The kernel still answers, until the lease ends there: a release would be a lie."""
+        self._releases.clear()
+
+    def address_removed(self) -> None:
+        """Something else took the address off its interface, though the lease holds: put it back."""
+        if self.phase is not Phase.HOLDING:
+            return
+        self.house.do(Hold(self.floating.name, self.lease_end_ns))
+        self.house.do(Announce(self.floating.name, self.lease_end_ns))
+        text = f"{self.floating.name} ({self.floating.address}) had been removed from {self.floating.interface}; it is back"
+        self._tell(EventKind.RESTORED, Severity.WARNING, text)
+
     # ── letting go ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def stand_down(self, now_ns: int, cause: Cause, heir: str) -> None:
@@ -490,7 +502,6 @@ class Candidacy:
         self._voted.clear()
         release = Release(self.floating.name, self._number, heir, cause)
         self._releases = [(now_ns + (k + 1) * self._timing.retry_ns, release) for k in range(RELEASE_REPEATS)]
-        self.house.release_myself(release)
         self._send_release(release)
 
     def _repeat_releases(self, now_ns: int) -> None:
@@ -499,7 +510,7 @@ class Candidacy:
 
     def _send_release(self, release: Release) -> None:
         for receiver in self._everybody():
-            if receiver not in (self.house.me.node, GATEWAY):
+            if receiver != GATEWAY:
                 self.house.do(Send(receiver, release))
 
     def _tell(

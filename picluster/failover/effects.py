@@ -12,7 +12,8 @@ from picluster.model.messages import Claim, Grant, Refusal, Release
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send to a peer, once; losing it is allowed."""
+    """Send to a peer, once; losing it is allowed. A release goes to this node itself as well, whose own vote is set free by
+    it: hand that one back to `Member.receive` when its turn comes."""
 
     to: str
     message: Claim | Grant | Refusal | Release
@@ -29,7 +30,8 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class LetGo:
-    """Stop answering, at once and surely. If it fails, nothing after it in the same list may be obeyed."""
+    """Stop answering, at once and surely. If it fails, nothing after it in the same list may be obeyed, and the member has to
+    be told with `could_not_let_go`."""
 
     address: str
 

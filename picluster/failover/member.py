@@ -111,7 +111,7 @@ class Member:
     def receive(
         self, now_ns: int, sender: str, incarnation: int, message: Claim | Grant | Refusal | Release
     ) -> list[Effect]:
-        """A message from a peer whose incarnation is believed."""
+        """A message from a peer whose incarnation is believed, or from this node to itself."""
         self._expire(now_ns)
         candidacy = self._candidacies.get(message.address)
         by = Holder(sender, incarnation)
@@ -119,7 +119,7 @@ class Member:
             self._receive_claim(now_ns, by, message, candidacy)
         elif isinstance(message, Release):
             self._voter.released(by, message)
-            if candidacy:
+            if candidacy and by != self.me:
                 candidacy.release_seen(now_ns, by, message)
         elif candidacy and sender in self.configuration.voters:
             if isinstance(message, Grant):
@@ -148,11 +148,22 @@ class Member:
         candidacy.could_not_hold(now_ns, self._heirs(now_ns, [candidacy])[address], reason)
         return self._flush()
 
+    def could_not_let_go(self, address: str) -> None:
+        """`LetGo` failed, and nothing after it was obeyed."""
+        self._candidacies[address].could_not_let_go()
+
     def foreign_claim(self, now_ns: int, address: str, mac: str) -> list[Effect]:
         """A machine outside the cluster says on the wire that the address is its own."""
         self._expire(now_ns)
         if address in self._candidacies:
             self._candidacies[address].foreign_claim(now_ns, mac)
+        return self._flush()
+
+    def address_removed(self, now_ns: int, address: str) -> list[Effect]:
+        """Something else took an address that is held off its interface."""
+        self._expire(now_ns)
+        if address in self._candidacies:
+            self._candidacies[address].address_removed()
         return self._flush()
 
     def gateway_answered(self, now_ns: int, address: str, number: int) -> list[Effect]:
@@ -234,9 +245,6 @@ class Member:
 
     def vote_myself(self, now_ns: int, claim: Claim) -> Grant | Refusal | None:
         return self._voter.consider(now_ns, self.me, claim)
-
-    def release_myself(self, release: Release) -> None:
-        self._voter.released(self.me, release)
 
     def may_hold(self, floating: FloatingAddress) -> bool:
         return self.fit and not self.standby and floating.priority_of(self.me.node) is not None

@@ -1,0 +1,231 @@
+"""What a node says and hears: seals, opens, counts, and keeps a link to every peer. Agents and observers talk alike.
+
+Everything that is not to be believed is counted by kind, changes nothing and is never answered.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+from picluster.discovery.roster import Roster
+from picluster.errors import WireError
+from picluster.membership.link import Link, silent_after_ns
+from picluster.model.endpoint import Endpoint
+from picluster.model.events import Event, EventKind, Severity
+from picluster.model.inventory import Inventory, Role
+from picluster.model.membership import PeerView
+from picluster.model.messages import Envelope, Hearing, Heartbeat, Message
+from picluster.model.sighting import Sighting
+from picluster.ports import Datagrams
+from picluster.wire import Codec, Keyring
+
+TWIN_PAUSE_NS = 10_000_000_000
+"""How long two machines under one name are not reported again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is talking: a node in one incarnation."""
+
+    node: str
+    role: Role
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    sender: str
+    incarnation: int
+    message: Message
+
+
+class Messenger:
+    """The sealed datagrams of one incarnation of one node."""
+
+    def __init__(
+        self, identity: Identity, inventory: Inventory, keyring: Keyring, datagrams: Datagrams, chance: Random
+    ) -> None:
+        self.identity = identity
+        self.counters: Counter[str] = Counter()
+        """Datagrams that were not believed, by kind."""
+        self.links: dict[str, Link] = {}
+        self.inventory = inventory
+        self.news = False
+        """Whether something changed that the failover rules want to see; whoever reads it sets it back."""
+        self._codec = Codec(inventory.cluster, keyring)
+        self._datagrams = datagrams
+        self._chance = chance
+        self._roster = Roster(inventory.cluster, identity.node, inventory.node_names)
+        self._present: set[str] = set()
+        self._places: dict[str, Endpoint] = {}
+        self._twins: dict[str, int] = {}
+        self.expect(inventory)
+
+    @property
+    def silent_ns(self) -> int:
+        """How long a peer may be unheard before it counts as silent."""
+        return silent_after_ns(self.inventory.configuration.timing.heartbeat_ms)
+
+    def expect(self, inventory: Inventory) -> None:
+        """These are the peers from now on; links to those that stay are kept."""
+        self.inventory = inventory
+        self._roster.expect(inventory.node_names)
+        kept = {name: link for name, link in self.links.items() if inventory.node(name) or self._is_observer(link)}
+        for node in inventory.nodes:
+            if node.name != self.identity.node and node.name not in kept:
+                place = Endpoint(str(node.address), node.port) if node.address else None
+                kept[node.name] = Link(node.name, place, self._chance)
+        self.links = kept
+
+    # ── saying ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def send(self, now_ns: int, to: str, message: Message) -> None:
+        link = self.links.get(to)
+        if link is None:
+            return
+        targets = link.targets(now_ns, self.silent_ns)
+        if not targets:
+            return
+        own = self.identity
+        envelope = Envelope(own.node, own.incarnation, to, link.next_sequence(now_ns), link.echo, message)
+        datagram = self._codec.encode(envelope)
+        for place in targets:
+            self._datagrams.send(place, datagram)
+
+    def challenge_for(self, peer: str) -> int:
+        return self.links[peer].challenge
+
+    def hearings(self, now_ns: int) -> tuple[Hearing, ...]:
+        """How this node hears its peers: what every heartbeat tells."""
+        told = (link.hearing(now_ns) for link in self.links.values())
+        return tuple(hearing for hearing in told if hearing is not None)
+
+    # ── hearing ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def receive(self, now_ns: int) -> Iterator[Received]:
+        """What has arrived and is to be believed."""
+        for source, datagram in self._datagrams.receive():
+            try:
+                envelope = self._codec.decode(datagram)
+            except WireError as error:
+                self.counters[error.kind] += 1
+                continue
+            fault = self._accept(now_ns, source, envelope)
+            if fault:
+                self.counters[fault] += 1
+            else:
+                yield Received(envelope.sender, envelope.incarnation, envelope.message)
+
+    def sighted(self, now_ns: int, sightings: Iterable[Sighting]) -> None:
+        """mDNS has something to say: hints for links, and observers that want to be told."""
+        for sighting in sightings:
+            self._roster.observe(sighting, now_ns)
+        for name, link in self.links.items():
+            if self.inventory.node(name):
+                link.hint(self._roster.hints(name, now_ns))
+        for observer in self._roster.observers(now_ns):
+            if observer.node not in self.links and observer.node != self.identity.node:
+                self.links[observer.node] = Link(observer.node, None, self._chance)
+            if observer.node in self.links:
+                self.links[observer.node].hint(observer.endpoints)
+
+    def _accept(self, now_ns: int, source: Endpoint, envelope: Envelope) -> str:
+        if envelope.sender == self.identity.node:
+            if envelope.incarnation != self.identity.incarnation:
+                self._twins.setdefault(self.identity.node, now_ns - TWIN_PAUSE_NS)
+            return "own-name"
+        if envelope.receiver != self.identity.node:
+            return "misdirected"
+        link = self.links.get(envelope.sender)
+        if link is None:
+            return "stranger"
+        before = link.heartbeat
+        fault = link.accept(now_ns, source, envelope)
+        if not fault and isinstance(envelope.message, Heartbeat):
+            self._learn(now_ns, link, before, envelope.message)
+        return fault
+
+    def _learn(self, now_ns: int, link: Link, before: Heartbeat | None, heartbeat: Heartbeat) -> None:
+        for hearing in heartbeat.hearings:
+            if hearing.node == self.identity.node:
+                link.learn_hearing(now_ns, hearing)
+        if before is None or _rank_facts(before) != _rank_facts(heartbeat):
+            self.news = True
+
+    # ── judging ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def views(self, now_ns: int) -> dict[str, PeerView]:
+        """The peers that are there, as the failover rules see them."""
+        views = {name: link.view(now_ns, self.silent_ns) for name, link in self.links.items()}
+        return {name: view for name, view in views.items() if view is not None}
+
+    def heard(self, now_ns: int) -> frozenset[str]:
+        """The peers that are not silent."""
+        return frozenset(name for name, link in self.links.items() if link.is_heard(now_ns, self.silent_ns))
+
+    def voters_heard(self, now_ns: int) -> tuple[str, ...]:
+        """The voters that are there, this node included where it is one."""
+        heard = self.heard(now_ns) | {self.identity.node}
+        return tuple(voter for voter in self.inventory.configuration.voters if voter in heard)
+
+    def happenings(self, now_ns: int) -> list[Event]:
+        """What changed since the last call: who came, who fell silent, who moved, who has a twin."""
+        present = self.heard(now_ns)
+        events = [self._came(name) for name in sorted(present - self._present)]
+        events += [self._went(now_ns, name) for name in sorted(self._present - present)]
+        events += [*self._moved(present), *self._twin_reports(now_ns)]
+        self.news = self.news or present != self._present
+        self._present = set(present)
+        self._forget_observers(now_ns)
+        return events
+
+    def _came(self, name: str) -> Event:
+        link = self.links[name]
+        self._places[name] = link.endpoint or Endpoint("", 0)
+        return Event(EventKind.PEER_UP, Severity.INFO, f"{name} is here, at {link.endpoint}", node=name)
+
+    def _went(self, now_ns: int, name: str) -> Event:
+        link = self.links.get(name)
+        if link is None or link.left or self._is_observer(link):
+            return Event(EventKind.PEER_DOWN, Severity.INFO, f"{name} has left", node=name, reason="left")
+        silent_s = (now_ns - (link.heard_ns or now_ns)) / 1e9
+        return Event(
+            EventKind.PEER_DOWN, Severity.BAD, f"{name} is silent since {silent_s:.1f} s", node=name, reason="silent"
+        )
+
+    def _moved(self, present: frozenset[str]) -> Iterator[Event]:
+        for name in sorted(present & self._present):
+            place, before = self.links[name].endpoint, self._places.get(name)
+            if place is not None and before is not None and place != before:
+                self._places[name] = place
+                yield Event(EventKind.PEER_MOVED, Severity.INFO, f"{name} is at {place} now, was at {before}", node=name)
+
+    def _twin_reports(self, now_ns: int) -> Iterator[Event]:
+        suspects = {
+            name for name, link in self.links.items() if link.twin_ns is not None and now_ns - link.twin_ns < TWIN_PAUSE_NS
+        }
+        for name in sorted(suspects | set(self._twins)):
+            if now_ns - self._twins.get(name, now_ns - TWIN_PAUSE_NS) >= TWIN_PAUSE_NS:
+                self._twins[name] = now_ns
+                text = f"two machines run under the name {name}: a copied card? Give one of them a name of its own"
+                yield Event(EventKind.TWIN, Severity.BAD, text, node=name)
+        self._twins.pop(self.identity.node, None)
+
+    def _forget_observers(self, now_ns: int) -> None:
+        """A dashboard that was closed is no failure."""
+        wanted = {sighting.node for sighting in self._roster.observers(now_ns)}
+        for name, link in list(self.links.items()):
+            if self.inventory.node(name) is None and name not in wanted and not link.is_heard(now_ns, self.silent_ns):
+                del self.links[name]
+                self._present.discard(name)
+
+    def _is_observer(self, link: Link) -> bool:
+        return link.heartbeat is not None and link.heartbeat.role is Role.OBSERVER
+
+
+def _rank_facts(heartbeat: Heartbeat) -> tuple[bool, bool, bool, tuple[str, ...]]:
+    """What of a heartbeat changes the order among candidates."""
+    return heartbeat.fit, heartbeat.standby, heartbeat.leaving, tuple(held.address for held in heartbeat.holds)
