@@ -4,7 +4,7 @@ Why two sockets: an IPv6 socket that also takes IPv4 shows its peers as `::ffff:
 spellings. With IPV6_V6ONLY both families can bind one port (RFC 3493 section 5.3). A machine without IPv6 has one socket.
 
 The datagrams are few, small and late at once when they wait behind a download. So they carry DSCP CS6, the class for network
-control in RFC 4594 (section 3.2), as routing protocols do: switches that look at it let them pass, and Wi-Fi sends them in
+control in RFC 4594, as routing protocols do: switches that look at it let them pass, and Wi-Fi sends them in
 its voice queue (mac80211 takes the upper three bits of the DSCP as the WMM priority). SO_PRIORITY 6 does the same for the
 queues of this machine and needs no privilege (socket(7)). Both are requests that a network is free to ignore.
 

@@ -11,6 +11,7 @@ from picluster.wire.seal import LONGEST_BODY, Seal
 class Codec:
     """Speaks for one cluster with the keys that are valid now. It has no state: a change of keys is a new one.
 
+    >>> from picluster.model.messages import Grant
     >>> codec = Codec("home", Keyring.parse(Keyring.fresh()))
     >>> grant = Envelope("pi2", incarnation=7, receiver="pi1", sequence=1, echo=0, message=Grant("web", number=12))
     >>> codec.decode(codec.encode(grant)) == grant

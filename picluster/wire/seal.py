@@ -12,7 +12,7 @@ The header of all datagrams that one key seals is the same 16 bytes. So the hash
 once; a datagram costs a copy of that state and its body. For the same reason opening starts with one look-up of the first
 16 bytes: only where that fails is it worth asking what is wrong with them.
 
-Keyed BLAKE2b is a MAC by itself and needs no HMAC around it (RFC 7693 section 2.9). `person` keeps seals and key ids, which
+Keyed BLAKE2b is a MAC by itself and needs no HMAC around it (RFC 7693). `person` keeps seals and key ids, which
 share the key, apart. 16 bytes of it leave a forger a chance of 2^-128 with each datagram.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import selectors
 import socket
@@ -67,7 +68,9 @@ def test_datagrams_go_there_and_back_in_order(open_datagrams: Open) -> None:
 
 
 def test_nothing_there_is_an_empty_list_at_once(open_datagrams: Open) -> None:
-    assert open_datagrams().receive() == []
+    here = open_datagrams()
+    assert not any(os.get_blocking(fileno) for fileno in here.filenos())
+    assert here.receive() == []
 
 
 def test_both_families_share_one_port(open_datagrams: Open) -> None:

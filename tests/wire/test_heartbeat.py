@@ -52,6 +52,18 @@ def test_as_many_hearings_are_told_as_fit() -> None:
         assert CODEC.encode(CODEC.decode(datagram)) == datagram
 
 
+def test_no_length_is_one_byte_too_long() -> None:
+    hearings = tuple(hear(f"pi{number:02}") for number in range(100))
+    holds = tuple(hold(f"web{number:02}") for number in range(100))
+    lengths = set()
+    for length in range(1, 33):
+        for beat in (heartbeat(hearings=hearings), heartbeat(holds=holds)):
+            datagram = CODEC.encode(Envelope("x" * length, 1, "pi2", 5, 0, beat))
+            assert CODEC.encode(CODEC.decode(datagram)) == datagram
+            lengths.add(len(datagram))
+    assert max(lengths) == LONGEST_DATAGRAM
+
+
 def test_the_addresses_come_before_the_hearings() -> None:
     beat = heartbeat(
         holds=tuple(hold(f"address-{number:02}-of-a-rack", f"pi{number % 5}") for number in range(20)),
