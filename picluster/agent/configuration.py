@@ -5,14 +5,14 @@ configuration, the inventory, the key) and nothing else, and reports the mistake
 
     node = "pi1"                  # who I am; the only key without a default
     inventory = "cluster.toml"    # paths are relative to this file
-    key_file = "cluster.key"      # 64 hexadecimal digits, mode 0600
+    key_file = "cluster.key"      # the cluster's secret, mode 0600
     run_dir = "/run/picluster"    # control socket and boot record
     mode = "kernel"               # or "loopback": a floating address is a UDP port on 127.0.0.1
     hosts = []                    # own addresses to listen on and to announce; empty: all
     [loopback]
     ports = { web = 18080 }       # with mode = "loopback", the port that stands for each floating address
 
-The key file holds one key, or two on two lines while keys are changed: the first seals, both are believed.
+`picluster.wire.keys` says what stands in the key file.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from picluster.inventory import load
 from picluster.inventory.reader import Findings, Schema, Table, quoted, suggestion
 from picluster.inventory.syntax import parse, plain
 from picluster.model.inventory import Inventory, Node
+from picluster.wire.keys import Keyring
 
 Value = TypeVar("Value")
 
@@ -38,10 +39,8 @@ CONFIGURATION_KEYS: Schema = {
     "": ("node", "inventory", "key_file", "run_dir", "mode", "hosts", "loopback"),
     "loopback": ("ports",),
 }
-KEY_DIGITS = 64
-MOST_KEYS = 2
-LARGEST_KEY_FILE = 1_024
-"""Bytes; two keys are 130."""
+LARGEST_KEY_FILE = 4_096
+"""Bytes; two keys are 130, the rest is comment."""
 
 
 class Mode(enum.Enum):
@@ -60,8 +59,8 @@ class AgentConfiguration:
     node: Node
     """Who I am."""
     inventory: Inventory
-    keys: tuple[bytes, ...] = field(repr=False)
-    """One or two cluster keys of 32 bytes; the first seals, all are believed. Never printed."""
+    keyring: Keyring
+    """The cluster's secret."""
     run_dir: Path
     mode: Mode = Mode.KERNEL
     hosts: tuple[str, ...] = ()
@@ -80,8 +79,8 @@ def read_configuration(path: Path) -> AgentConfiguration:
     root = Table(findings, parse(text, str(path)))
     elsewhere: list[Mistake] = []
     inventory = _collected(elsewhere, read_inventory, _path(root, "inventory", "cluster.toml", path))
-    keys = _collected(elsewhere, read_keys, _path(root, "key_file", "cluster.key", path))
-    configuration = _assembled(root, path, inventory, keys)
+    keyring = _collected(elsewhere, read_keyring, _path(root, "key_file", "cluster.key", path))
+    configuration = _assembled(root, path, inventory, keyring)
     if findings.mistakes or elsewhere or configuration is None:
         raise InventoryError([*findings.mistakes, *elsewhere])
     return configuration
@@ -92,57 +91,30 @@ def read_inventory(path: Path) -> Inventory:
     return load(_read_text(path, "Name the inventory of the cluster; docs/inventory.md shows how to write one"), str(path))
 
 
-def read_keys(path: Path) -> tuple[bytes, ...]:
-    """Reads one or two cluster keys of 32 bytes. Raises InventoryError, also where others than the owner may read them."""
+def read_keyring(path: Path) -> Keyring:
+    """Reads the cluster's key file. Raises InventoryError, also where others than its owner may read it."""
     try:
         with path.open("rb") as file:
             open_to_others = stat.S_IMODE(os.fstat(file.fileno()).st_mode) & (stat.S_IRWXG | stat.S_IRWXO)
-            content = file.read(LARGEST_KEY_FILE + 1)
+            content = file.read(LARGEST_KEY_FILE)
     except OSError as error:
-        raise _unreadable(path, error, "Copy the cluster's key there, with mode 600") from error
+        raise _unreadable(path, error, "Copy the cluster's key file there, with mode 600") from error
     if open_to_others:
         mend = f"Run: chmod 600 {path}; and if others use this machine, make a new key"
         raise InventoryError([Mistake(str(path), None, "", "the cluster key is open to others than its owner", mend)])
-    return _parsed_keys(content, path)
+    return Keyring.parse(content.decode("ascii", errors="replace"), str(path))
 
 
-def _parsed_keys(content: bytes, path: Path) -> tuple[bytes, ...]:
-    mend = f"Write one or two lines of {KEY_DIGITS} hexadecimal digits, and nothing else"
-    keys: list[bytes] = []
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        digits = line.strip()
-        if not digits:
-            continue
-        key = _key(digits)
-        if key is None:
-            raise InventoryError(
-                [Mistake(str(path), number, "", f"this line is no key of {KEY_DIGITS} hexadecimal digits", mend)]
-            )
-        keys.append(key)
-    if not 1 <= len(keys) <= MOST_KEYS:
-        raise InventoryError([Mistake(str(path), None, "", f"there are {len(keys)} keys", mend)])
-    return tuple(keys)
-
-
-def _key(digits: bytes) -> bytes | None:
-    """Says only whether, since what is no key may be one with a slip in it."""
-    if len(digits) != KEY_DIGITS or not all(digit in b"0123456789abcdefABCDEF" for digit in digits):
-        return None
-    return bytes.fromhex(digits.decode("ascii"))
-
-
-def _assembled(
-    root: Table, path: Path, inventory: Inventory | None, keys: tuple[bytes, ...] | None
-) -> AgentConfiguration | None:
+def _assembled(root: Table, path: Path, inventory: Inventory | None, keyring: Keyring | None) -> AgentConfiguration | None:
     """The value; None where something is missing for it, which has been noted then."""
     node = _read_node(root, inventory)
     mode = Mode(root.choice("mode", tuple(mode.value for mode in Mode), Mode.KERNEL.value))
     hosts = _read_hosts(root)
     ports = _read_ports(root, mode, inventory)
     run_dir = _path(root, "run_dir", "/run/picluster", path)
-    if node is None or inventory is None or keys is None:
+    if node is None or inventory is None or keyring is None:
         return None
-    return AgentConfiguration(node, inventory, keys, run_dir, mode, hosts, ports)
+    return AgentConfiguration(node, inventory, keyring, run_dir, mode, hosts, ports)
 
 
 def _read_node(root: Table, inventory: Inventory | None) -> Node | None:

@@ -18,17 +18,18 @@ TIE_BREAKERS = ("gateway",)
 
 def read_quorum(section: Table, nodes: Mapping[str, Node], network: Network) -> tuple[tuple[str, ...], bool]:
     """The voters in the order of the file, and whether the gateway breaks their tie."""
+    mistakes_before = len(section.findings.mistakes)
     named = section.names("voters")
     voters = tuple(nodes) if named is None else named
-    wants_gateway = "two_node" in section and section.choice("two_node", TIE_BREAKERS, TIE_BREAKERS[0]) == "gateway"
-    unreadable = named is None and "voters" in section
-    if nodes and not unreadable:
-        _check_voters(section, voters, nodes)
-        if wants_gateway:
-            _check_two_node(section, voters, nodes, network)
-        else:
-            _check_number(section, voters, by_default="voters" not in section)
-    return voters, wants_gateway
+    gateway_decides = "two_node" in section and section.choice("two_node", TIE_BREAKERS, TIE_BREAKERS[0]) == "gateway"
+    if not nodes or len(section.findings.mistakes) > mistakes_before:
+        return voters, gateway_decides
+    _check_voters(section, voters, nodes)
+    if gateway_decides:
+        _check_two_node(section, voters, nodes, network)
+    else:
+        _check_number(section, voters, by_default=named is None)
+    return voters, gateway_decides
 
 
 def _check_voters(section: Table, voters: tuple[str, ...], nodes: Mapping[str, Node]) -> None:
@@ -36,7 +37,7 @@ def _check_voters(section: Table, voters: tuple[str, ...], nodes: Mapping[str, N
         if name not in nodes:
             section.add("voters", f"{quoted(name)} names no node", suggestion(name, tuple(nodes)))
     for name, node in nodes.items():
-        if node.role is Role.WITNESS and name not in voters:
+        if voters and node.role is Role.WITNESS and name not in voters:
             section.add(
                 "voters", f"the witness {name} is no voter, so it does nothing", f"Add {name}, or delete [nodes.{name}]"
             )

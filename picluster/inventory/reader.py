@@ -92,14 +92,14 @@ class Table:
 
     def _report_unknown(self, key: str, known: Sequence[str]) -> None:
         elsewhere = [section for section, keys in self.findings.schema.items() if key in keys and section != self._pattern]
-        if near := nearest(key, known):
-            mend = f"Perhaps you mean {near}"
-        elif elsewhere:
+        if elsewhere:
             mend = (
                 f"It belongs in [{elsewhere[0].replace('*', 'NAME')}]"
                 if elsewhere[0]
                 else "It belongs at the top of the file"
             )
+        elif near := nearest(key, known):
+            mend = f"Perhaps you mean {near}"
         else:
             mend = f"Known here: {', '.join(known)}"
         self.add(key, "unknown section" if isinstance(self._content[key], dict) else "unknown key", mend)
@@ -132,7 +132,7 @@ class Table:
 
     def whole(self, key: str, low: int, high: int, default: int) -> int:
         """A whole number from low to high, both included."""
-        found = self._take(key, int, f"Write it without quotes, {key} = {default}")
+        found = self._take(key, int, f"Write a whole number without quotes, such as {key} = {default}")
         if found is None:
             return default
         if low <= found <= high:
@@ -253,9 +253,10 @@ def suggestion(word: str, options: Sequence[str]) -> str:
 
 
 def out_of_range(number: int, low: int, high: int) -> tuple[str, str]:
-    """What is wrong and how to mend it. Python refuses to print numbers of thousands of digits, so such are not."""
-    spelled = f"{number:,}" if abs(number) < 10**15 else "the number"
-    return f"{spelled} is out of range", f"Write a number from {low:,} to {high:,}"
+    """What is wrong and how to mend it. Numbers stand as TOML takes them, 5_000. Python refuses
+    to print numbers of thousands of digits, so no such number is printed."""
+    spelled = f"{number:_}" if abs(number) < 10**15 else "the number"
+    return f"{spelled} is out of range", f"Write a number from {low:_} to {high:_}"
 
 
 def shortened(text: str) -> str:

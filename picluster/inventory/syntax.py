@@ -41,8 +41,8 @@ def parse(text: str, source: str) -> dict[str, Any]:
 
 def _described(message: str, text: str, source: str) -> Mistake:
     place = PLACE.search(message)
-    if place is None:  # such as a number of thousands of digits, which only int() refuses
-        return Mistake(source, None, "", f"not valid TOML: {message}", SYNTAX_HELP)
+    if place is None:  # the only error of another kind: int() refuses what has thousands of digits
+        return Mistake(source, None, "", "not valid TOML: a number has thousands of digits", "Look for a key held down")
     line = int(place[1]) if place[1] else text.rstrip("\n").count("\n") + 1
     repetition = Lines(text).repetition(line)
     if repetition:
