@@ -83,7 +83,7 @@ class Agent:
         self._started_ns = ports.clock.now_ns()
         self._heartbeat_due_ns = self._started_ns
         self._leaving = False
-        self._quorum = True
+        self._quorum = False
         self._stuck: set[str] = set()
         """Addresses that the kernel did not let go of; tried again until it does."""
         self._questions: dict[int, str] = {}
@@ -328,7 +328,8 @@ class Agent:
         configuration = self.inventory.configuration
         voters = self.messenger.voters_heard(now_ns)
         quorum = len(voters) + configuration.tie_breaker >= configuration.majority
-        if quorum == self._quorum:
+        arriving = now_ns - self._started_ns < self.messenger.silent_ns
+        if quorum == self._quorum or (arriving and not quorum):
             return
         self._quorum = quorum
         count = f"{len(voters)} of {len(configuration.voters)} voters are heard, {configuration.majority} are needed"

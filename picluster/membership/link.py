@@ -1,10 +1,10 @@
 """One link to one peer: is this datagram to be believed, where does the peer live, how good is the way in both directions?
 
-Belief. Every run of an agent is an *incarnation*, a random number. A datagram of the incarnation that is believed is taken if
-its sequence number was not seen before. Another incarnation is believed only when it echoes the challenge that this node
-sends in its heartbeats; the challenge is drawn anew whenever a belief changes, so an old recording never fits again. Nothing
-is stored of a datagram that is not believed, with one exception: while no incarnation is believed at all, its challenge
-is echoed and its source is tried, since somebody has to begin.
+Belief. Every run of an agent is an *incarnation*, a random number. A datagram of the incarnation that is believed is taken
+if its sequence number was not seen before. Another incarnation is believed only when it echoes the challenge that this node
+sends in its heartbeats; the challenge is drawn anew whenever a belief changes, so an old recording never fits again.
+Nothing is stored of a datagram that is not believed, with one exception: while no incarnation is believed at all, its
+challenge is echoed and its source is tried, since somebody has to begin.
 
     pi1 (just started)                                  pi2 (just started)
       heartbeat, challenge 17, echo –          ───▶     believes nobody yet: will echo 17
@@ -12,7 +12,7 @@ is echoed and its source is tried, since somebody has to begin.
       heartbeat, challenge 17', echo 42        ───▶     believes pi1
 
 Place. A believed datagram's source is where the peer lives from now on (as in WireGuard's roaming), so a peer whose address
-changes is followed with its first datagram. While it is silent, heartbeats go to every place that mDNS or the inventory hint at.
+changes is followed with its first datagram. While it is silent, heartbeats go wherever mDNS or the inventory say it may be.
 
 Quality. Heartbeats carry, for every peer, the highest sequence number heard, how long ago, and what is missing. With the
 sending times that this node keeps, that gives the round trip and the loss of each direction without synchronised clocks.
@@ -23,11 +23,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from random import Random
 
+from picluster.membership.window import ReplayWindow
 from picluster.model.endpoint import Endpoint
 from picluster.model.membership import PeerView
 from picluster.model.messages import Envelope, Hearing, Heartbeat
 from picluster.model.timing import NANOSECONDS_PER_MS
-from picluster.wire.window import ReplayWindow
 
 SENDING_TIMES_KEPT = 256
 MOST_HINTS = 8

@@ -65,7 +65,7 @@ class Wiring:
     """What is wired to a node's pins."""
 
     kind: str
-    """`traffic-light`, `status-zero`, `led`, …: a board that `picluster.lights` knows, or `none`."""
+    """A board of `picluster.model.boards`, such as `traffic-light`, or `none`."""
     pins: dict[str, int] = field(default_factory=dict, hash=False)
     """BCM numbers by colour, where the board does not fix them."""
 

@@ -7,9 +7,9 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from picluster.wire import ReplayWindow
 from picluster.wire.window import LOSS_SPAN
+
+from picluster.membership.window import ReplayWindow
 
 
 @given(st.lists(st.integers(-3, 400), max_size=300))

@@ -1,0 +1,105 @@
+"""An observer: joins the cluster, holds nothing, votes for nothing, and hears what everybody hears.
+
+The dashboard is one. It announces itself by mDNS, so that the agents send it the same heartbeats as each other, and answers
+with heartbeats of its own, so that they can tell that it is still there.
+"""
+
+from __future__ import annotations
+
+import secrets
+import select
+import time
+from collections import deque
+from collections.abc import Collection
+from dataclasses import replace
+from random import SystemRandom
+
+from picluster import __version__
+from picluster.adapters.beacon import ZeroconfBeacon
+from picluster.adapters.clock import BootClock
+from picluster.adapters.datagrams import UdpDatagrams
+from picluster.agent.daemon import testimonies_of
+from picluster.agent.messenger import Identity, Messenger
+from picluster.agent.narration import Narrator
+from picluster.agent.overview import take_snapshot
+from picluster.discovery.records import Announcement
+from picluster.model.inventory import Inventory, Role
+from picluster.model.messages import Heartbeat
+from picluster.model.snapshot import ClusterSnapshot, EventView
+from picluster.wire import Keyring
+
+EVENTS_KEPT = 100
+ARRIVAL_NS = 3_000_000_000
+"""How long a newly joined observer takes what it sees for the state of things, and not for news."""
+
+
+class Observer:
+    """Hears the cluster. Call `turn` whenever a descriptor of `filenos` is readable or `wait_s` has passed."""
+
+    def __init__(self, inventory: Inventory, keyring: Keyring, hosts: Collection[str] = ()) -> None:
+        incarnation = secrets.randbits(64)
+        identity = Identity(f"observer-{incarnation & 0xFFFFFF:06x}", Role.OBSERVER, incarnation)
+        self._inventory = inventory
+        self._clock = BootClock()
+        self._datagrams = UdpDatagrams(0, tuple(hosts))
+        announcement = Announcement(
+            inventory.cluster, identity.node, identity.role, __version__, incarnation, self._datagrams.port
+        )
+        floating = [floating.address for floating in inventory.configuration.addresses]
+        self._beacon = ZeroconfBeacon(announcement, interfaces=hosts, leave_out=floating)
+        self.messenger = Messenger(identity, inventory, keyring, self._datagrams, SystemRandom())
+        self._started_ns = self._clock.now_ns()
+        self._due_ns = self._started_ns
+        self._narrator = Narrator()
+        self._events: deque[EventView] = deque(maxlen=EVENTS_KEPT)
+
+    def filenos(self) -> tuple[int, ...]:
+        return (*self._datagrams.filenos(), self._beacon.fileno())
+
+    @property
+    def wait_s(self) -> float:
+        """Until the next turn is due, in seconds."""
+        return max(self._due_ns - self._clock.now_ns(), 0) / 1e9
+
+    def turn(self) -> None:
+        """Hear what has arrived, and say that this observer is still there."""
+        now_ns = self._clock.now_ns()
+        for _ in self.messenger.receive(now_ns):
+            pass  # heartbeats are kept by the links; nothing else is addressed to an observer
+        self.messenger.sighted(now_ns, self._beacon.sightings())
+        if now_ns >= self._due_ns:
+            self._due_ns = now_ns + self._inventory.configuration.timing.heartbeat_ns
+            self._beat(now_ns)
+
+    def run_for(self, duration_s: float) -> None:
+        """Turn for so many seconds."""
+        until = time.monotonic() + duration_s
+        while (left_s := until - time.monotonic()) > 0:
+            select.select(self.filenos(), [], [], min(self.wait_s, left_s))
+            self.turn()
+
+    def snapshot(self) -> ClusterSnapshot:
+        """What the cluster looks like now, with what has happened since this observer joined."""
+        now_ns = self._clock.now_ns()
+        clock = time.strftime("%H:%M:%S")
+        seen = take_snapshot(self._inventory, testimonies_of(self.messenger, now_ns), self.messenger.silent_ns, clock)
+        arriving = now_ns - self._started_ns < ARRIVAL_NS
+        for severity, text in self._narrator.compare(seen, arriving=arriving):
+            self._events.append(EventView(f"{clock}.{int(time.time() * 10) % 10}", severity, text))
+        return replace(seen, events=tuple(self._events))
+
+    def close(self) -> None:
+        self._beat(self._clock.now_ns(), leaving=True)
+        self._beacon.close()
+        self._datagrams.close()
+
+    def _beat(self, now_ns: int, *, leaving: bool = False) -> None:
+        hearings = self.messenger.hearings(now_ns)
+        uptime_us = (now_ns - self._started_ns) // 1_000
+        epoch = self._inventory.configuration.epoch
+        for peer in self.messenger.links:
+            challenge = self.messenger.challenge_for(peer)
+            heartbeat = Heartbeat(
+                Role.OBSERVER, epoch, False, False, leaving, uptime_us, __version__, challenge, hearings=hearings
+            )
+            self.messenger.send(now_ns, peer, heartbeat)
