@@ -34,7 +34,7 @@ from zeroconf._dns import DNSPointer, DNSQuestion
 from zeroconf._protocol.outgoing import DNSOutgoing
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
-from picluster.adapters.own_addresses import NetlinkWatch, OwnInterface, own_interfaces
+from picluster.adapters.own_addresses import AddressWatch, OwnInterface, own_interfaces
 from picluster.discovery.records import SERVICE_TYPE, Announcement, is_instance, read, worth_announcing
 from picluster.model.inventory import IPAddress
 from picluster.model.sighting import Sighting
@@ -138,9 +138,9 @@ class Sessions:
             if patience_s == RETRY_S or self._present() != interfaces:
                 return
 
-    def _watch(self) -> NetlinkWatch | None:
+    def _watch(self) -> AddressWatch | None:
         try:
-            return NetlinkWatch(self._leave_out)
+            return AddressWatch(self._leave_out)
         except (OSError, AttributeError):
             return None
 
@@ -151,7 +151,7 @@ class Sessions:
             self._say_once(f"this system does not tell its addresses: {error}; trying again")
             return ()
 
-    def _look(self, watch: NetlinkWatch) -> None:
+    def _look(self, watch: AddressWatch) -> None:
         if watch.changed():
             self._wake.set()
 

@@ -7,26 +7,29 @@ floating address is renewed all the time, and each renewal is told.
 
 from __future__ import annotations
 
-import fcntl
 import ipaddress
 import socket
 import struct
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import ifaddr
 
+from picluster.adapters.netlink import NLM_F_DUMP, Message, Netlink, attributes
 from picluster.model.inventory import IPAddress
 
-# linux/rtnetlink.h, linux/if_addr.h, linux/sockios.h, linux/if.h
-RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
-RTM_NEWADDR, RTM_DELADDR = 20, 21
+# linux/netlink.h, linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/if.h
+NETLINK_ROUTE = 0
+RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR = 1, 5, 9
+RTM_GETLINK, RTM_NEWADDR, RTM_DELADDR = 18, 20, 21
+IFLA_IFNAME, IFLA_MASTER = 3, 10
 IFA_ADDRESS, IFA_LOCAL = 1, 2
-SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x40
-MESSAGE_HEADER = struct.Struct("=IHHII")
-ADDRESS_HEADER_LENGTH = 8
-ATTRIBUTE_HEADER = struct.Struct("=HH")
+IFF_RUNNING = 0x40
+INTERFACE = struct.Struct("=BxHiII")
+"""struct ifinfomsg: family, hardware type, index, flags, which flags to change."""
+ADDRESS_BYTES = 8
+"""Length of struct ifaddrmsg."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +44,20 @@ def own_interfaces(wanted: Collection[str], leave_out: Collection[IPAddress]) ->
     """The interfaces that have a carrier and an address, without the addresses to leave out.
 
     `wanted` names interfaces, or addresses whose interfaces are meant with just these addresses; empty means every
-    interface but the loopback. Raises OSError where the system does not tell.
+    interface but the loopback, and but the ports of bridges (each container has one) that have a link-local address only.
+    Raises OSError where the system does not tell.
     """
-    found = []
+    down, ports = _down_and_ports()
+    found: dict[str, tuple[IPAddress, ...]] = {}
     for adapter in ifaddr.get_adapters():
         # An alias such as eth0:1 is an address label of old tools; its interface is eth0.
         name = adapter.name.partition(":")[0]
-        own = [address for ip in adapter.ips if (address := _usable(ip)) not in (None, *leave_out)]
-        addresses = tuple(address for address in own if address is not None and _is_wanted(name, address, wanted))
-        if addresses and _is_running(name):
-            found.append(OwnInterface(name, addresses))
-    return tuple(found)
+        usable = [address for ip in adapter.ips if (address := _usable(ip)) is not None and address not in leave_out]
+        found[name] = found.get(name, ()) + tuple(address for address in usable if _is_wanted(name, address, wanted))
+    idle = down | {
+        name for name in ports.difference(wanted) if all(address.is_link_local for address in found.get(name, ()))
+    }
+    return tuple(OwnInterface(name, addresses) for name, addresses in found.items() if addresses and name not in idle)
 
 
 def _is_wanted(name: str, address: IPAddress, wanted: Collection[str]) -> bool:
@@ -72,66 +78,47 @@ def _usable(ip: ifaddr.IP) -> IPAddress | None:
     return ipaddress.ip_address(host)
 
 
-def _is_running(name: str) -> bool:
-    """Whether the interface is up and has a carrier (netdevice(7)); elsewhere than on Linux every interface counts."""
+def _down_and_ports() -> tuple[set[str], set[str]]:
+    """The interfaces without a carrier, and those that belong to a bridge or the like; unknown elsewhere than on Linux."""
+    down: set[str] = set()
+    ports: set[str] = set()
     if sys.platform != "linux":
-        return True
-    request = struct.pack("16sH14x", name.encode(), 0)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        try:
-            answer = fcntl.ioctl(asking, SIOCGIFFLAGS, request)
-        except OSError:
-            return False
-    return bool(struct.unpack("16sH14x", answer)[1] & IFF_RUNNING)
+        return down, ports
+    with Netlink(NETLINK_ROUTE) as netlink:
+        answers = netlink.ask(RTM_GETLINK, NLM_F_DUMP, INTERFACE.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
+    for answer in answers:
+        found = attributes(answer.body[INTERFACE.size :])
+        name = bytes(found[IFLA_IFNAME]).rstrip(b"\0").decode()
+        if not INTERFACE.unpack_from(answer.body)[3] & IFF_RUNNING:
+            down.add(name)
+        if IFLA_MASTER in found:
+            ports.add(name)
+    return down, ports
 
 
-class NetlinkWatch:
+class AddressWatch:
     """Notices that addresses or links may have changed; silent about the addresses to leave out."""
 
     def __init__(self, leave_out: Collection[IPAddress]) -> None:
         """Raises OSError or AttributeError where there is no netlink."""
         self._leave_out = frozenset(address.packed for address in leave_out)
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
-        self._socket.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR))
+        self._netlink = Netlink(NETLINK_ROUTE, (RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR))
 
     def fileno(self) -> int:
-        return self._socket.fileno()
+        return self._netlink.fileno()
 
     def changed(self) -> bool:
         """Read what was told; whether any of it may matter."""
-        changed = False
-        while True:
-            try:
-                data = self._socket.recv(65_536)
-            except BlockingIOError:
-                return changed
-            except OSError:
-                return True  # ENOBUFS: more was told than the socket holds, so anything may have changed
-            changed = changed or any(self._matters(kind, body) for kind, body in _messages(data))
+        try:
+            return any(self._matters(message) for message in self._netlink.heard())
+        except OSError:
+            return True  # ENOBUFS: more was told than the socket holds, so anything may have changed
 
     def close(self) -> None:
-        self._socket.close()
+        self._netlink.close()
 
-    def _matters(self, kind: int, body: bytes) -> bool:
-        if kind not in (RTM_NEWADDR, RTM_DELADDR):
+    def _matters(self, message: Message) -> bool:
+        if message.kind not in (RTM_NEWADDR, RTM_DELADDR):
             return True
-        addresses = [value for name, value in _attributes(body) if name in (IFA_ADDRESS, IFA_LOCAL)]
-        return not any(address in self._leave_out for address in addresses)
-
-
-def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Kind and body of each netlink message (netlink(7)); each starts at a multiple of four bytes."""
-    at = 0
-    while at + MESSAGE_HEADER.size <= len(data):
-        length, kind, _, _, _ = MESSAGE_HEADER.unpack_from(data, at)
-        yield kind, data[at + MESSAGE_HEADER.size : at + length]
-        at += max(-(-length // 4) * 4, MESSAGE_HEADER.size)
-
-
-def _attributes(body: bytes) -> Iterator[tuple[int, bytes]]:
-    """Name and value of each attribute of an address message."""
-    at = ADDRESS_HEADER_LENGTH
-    while at + ATTRIBUTE_HEADER.size <= len(body):
-        length, name = ATTRIBUTE_HEADER.unpack_from(body, at)
-        yield name, body[at + ATTRIBUTE_HEADER.size : at + length]
-        at += max(-(-length // 4) * 4, ATTRIBUTE_HEADER.size)
+        found = attributes(message.body[ADDRESS_BYTES:])
+        return bytes(found.get(IFA_LOCAL, found.get(IFA_ADDRESS, b""))) not in self._leave_out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import select
 import socket
 import struct
@@ -14,7 +15,7 @@ from ipaddress import ip_address
 from picluster.adapters.beacon import MOST_WAITING, Mailbox, ZeroconfBeacon
 from picluster.adapters.links import Links
 from picluster.adapters.namespaces import NetworkNamespace
-from picluster.adapters.own_addresses import NetlinkWatch, OwnInterface, own_interfaces
+from picluster.adapters.own_addresses import AddressWatch, OwnInterface, own_interfaces
 from picluster.discovery.records import SERVICE_TYPE, Announcement, encode_text
 from picluster.discovery.roster import Roster
 from picluster.model.inventory import IPAddress, Role
@@ -296,11 +297,50 @@ def test_own_interfaces_are_those_with_a_carrier_and_without_what_is_left_out() 
 
 
 @isolated
+def test_ports_of_a_bridge_do_not_count_unless_they_are_named_or_have_an_address_of_their_own() -> None:
+    with switch_with("10.77.0.1/24") as (switch, _):
+        switch.links.add_address("switch", "10.77.0.100/24")
+
+        def names(*wanted: str) -> list[str]:
+            return [each.name for each in own_interfaces(wanted, [])]
+
+        until(lambda: names("port1") == ["port1"])
+        assert names() == ["switch"]
+        switch.links.add_address("port1", "10.77.0.101/24")
+        assert set(names()) == {"switch", "port1"}
+
+
+@isolated
+def test_a_port_that_another_program_keeps_to_itself_is_said_once_and_tried_again() -> None:
+    said: list[str] = []
+
+    class Journal(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    logging.getLogger("picluster").addHandler(Journal())
+    with switch_with("10.77.0.1/24", "10.77.0.2/24") as (_, boards), ExitStack() as stack:
+        with boards[0].entered():
+            keeper = stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+        keeper.bind(("::", 5353))
+        one, two = stack.enter_context(ears_of(*map(ear_on, boards, NODES)))
+        until(lambda: bool(said), one, two)
+        with Links(boards[0]) as links:
+            for number in range(11, 14):
+                links.add_address("eth0", f"10.77.0.{number}/24")
+        keeper.close()
+        with Links(boards[0]) as links:
+            links.add_address("eth0", "10.77.0.14/24")
+        until(lambda: one.hosts("pi2") == {"10.77.0.2"}, one, two)
+        assert [line for line in said if "Address already in use" in line] == said[:1]
+
+
+@isolated
 def test_the_watch_is_silent_about_what_is_left_out() -> None:
     floating = ip_address("10.77.0.200")
     with Links() as links:
         links.up("lo")
-        watch = NetlinkWatch([floating])
+        watch = AddressWatch([floating])
         watch.changed()
         for address, matters in ((f"{floating}/32", False), ("10.77.0.9/24", True)):
             links.add_address("lo", address)
