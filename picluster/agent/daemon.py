@@ -69,7 +69,7 @@ class Agent:
     has come; `stop`, and turn on until `finished`; then `close`."""
 
     def __init__(
-        self, settings: AgentConfiguration, ports: Ports, incarnation: int, chance: Random, log: Callable[[Event], Logged]
+        self, settings: AgentConfiguration, ports: Ports, identity: Identity, chance: Random, log: Callable[[Event], Logged]
     ) -> None:
         self.settings = settings
         self.ports = ports
@@ -77,7 +77,6 @@ class Agent:
         self.events: deque[Logged] = deque(maxlen=EVENTS_KEPT)
         self.listeners: list[Callable[[Logged], None]] = []
         """Told of every event as it happens."""
-        identity = Identity(settings.node.name, settings.node.role, incarnation)
         self.messenger = Messenger(identity, settings.inventory, settings.keyring, ports.datagrams, chance)
         self._log = log
         self._started_ns = ports.clock.now_ns()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import SystemRandom
 
@@ -17,10 +17,14 @@ from picluster.agent.control import ControlServer
 from picluster.agent.daemon import Agent, Ports
 from picluster.agent.journal import Journal
 from picluster.agent.loop import Signals, run
+from picluster.agent.messenger import Identity
+from picluster.agent.observer import Observer, ObserverPorts
 from picluster.discovery.records import Announcement
 from picluster.errors import PiclusterError
 from picluster.model.events import Event, EventKind, Severity
+from picluster.model.inventory import Inventory, Role
 from picluster.ports import AddressKeeper, Clock
+from picluster.wire import Keyring
 
 SERIAL_FILE = Path("/proc/device-tree/serial-number")
 
@@ -30,9 +34,9 @@ def run_agent(path: Path) -> None:
     settings = read_configuration(path)
     check_board(settings)
     settings.run_dir.mkdir(parents=True, exist_ok=True)
-    incarnation = secrets.randbits(64)
+    identity = Identity(settings.node.name, settings.node.role, secrets.randbits(64))
     journal = Journal()
-    agent = Agent(settings, open_ports(settings, incarnation), incarnation, SystemRandom(), journal.log)
+    agent = Agent(settings, open_ports(settings, identity), identity, SystemRandom(), journal.log)
     reload = reloader(agent, path)
     control = ControlServer(settings.run_dir, agent, reload)
     agent.start()
@@ -44,20 +48,26 @@ def run_agent(path: Path) -> None:
         journal.close()
 
 
-def open_ports(settings: AgentConfiguration, incarnation: int) -> Ports:
+def open_ports(settings: AgentConfiguration, identity: Identity) -> Ports:
     clock = BootClock()
     datagrams = UdpDatagrams(settings.node.port, settings.hosts)
-    announcement = Announcement(
-        settings.inventory.cluster, settings.node.name, settings.node.role, __version__, incarnation, datagrams.port
-    )
-    floating = [floating.address for floating in settings.inventory.configuration.addresses]
-    return Ports(
-        clock,
-        datagrams,
-        ZeroconfBeacon(announcement, interfaces=settings.hosts, leave_out=floating),
-        open_keeper(settings, clock),
-        FileBootRecord(settings.run_dir, clock),
-    )
+    beacon = open_beacon(settings.inventory, identity, datagrams.port, settings.hosts)
+    return Ports(clock, datagrams, beacon, open_keeper(settings, clock), FileBootRecord(settings.run_dir, clock))
+
+
+def open_observer(inventory: Inventory, keyring: Keyring, hosts: Sequence[str] = ()) -> Observer:
+    """An observer under a name of its own; `hosts` are own addresses to listen on and to announce, empty for all."""
+    incarnation = secrets.randbits(64)
+    identity = Identity(f"observer-{incarnation & 0xFFFFFF:06x}", Role.OBSERVER, incarnation)
+    datagrams = UdpDatagrams(0, hosts)
+    beacon = open_beacon(inventory, identity, datagrams.port, hosts)
+    return Observer(identity, inventory, keyring, ObserverPorts(BootClock(), datagrams, beacon), SystemRandom())
+
+
+def open_beacon(inventory: Inventory, identity: Identity, port: int, hosts: Sequence[str]) -> ZeroconfBeacon:
+    announcement = Announcement(inventory.cluster, identity.node, identity.role, __version__, identity.incarnation, port)
+    floating = [floating.address for floating in inventory.configuration.addresses]
+    return ZeroconfBeacon(announcement, interfaces=hosts, leave_out=floating)
 
 
 def open_keeper(settings: AgentConfiguration, clock: Clock) -> AddressKeeper:

@@ -6,26 +6,21 @@ with heartbeats of its own, so that they can tell that it is still there.
 
 from __future__ import annotations
 
-import secrets
 import select
 import time
 from collections import deque
-from collections.abc import Collection
-from dataclasses import replace
-from random import SystemRandom
+from dataclasses import dataclass, replace
+from random import Random
 
 from picluster import __version__
-from picluster.adapters.beacon import ZeroconfBeacon
-from picluster.adapters.clock import BootClock
-from picluster.adapters.datagrams import UdpDatagrams
 from picluster.agent.daemon import testimonies_of
 from picluster.agent.messenger import Identity, Messenger
 from picluster.agent.narration import Narrator
 from picluster.agent.overview import take_snapshot
-from picluster.discovery.records import Announcement
 from picluster.model.inventory import Inventory, Role
 from picluster.model.messages import Heartbeat
 from picluster.model.snapshot import ClusterSnapshot, EventView
+from picluster.ports import Beacon, Clock, Datagrams
 from picluster.wire import Keyring
 
 EVENTS_KEPT = 100
@@ -33,21 +28,24 @@ ARRIVAL_NS = 3_000_000_000
 """How long a newly joined observer takes what it sees for the state of things, and not for news."""
 
 
+@dataclass(frozen=True, slots=True)
+class ObserverPorts:
+    """An observer's outside: an agent's, without anything to hold an address with."""
+
+    clock: Clock
+    datagrams: Datagrams
+    beacon: Beacon
+
+
 class Observer:
     """Hears the cluster. Call `turn` whenever a descriptor of `filenos` is readable or `wait_s` has passed."""
 
-    def __init__(self, inventory: Inventory, keyring: Keyring, hosts: Collection[str] = ()) -> None:
-        incarnation = secrets.randbits(64)
-        identity = Identity(f"observer-{incarnation & 0xFFFFFF:06x}", Role.OBSERVER, incarnation)
+    def __init__(
+        self, identity: Identity, inventory: Inventory, keyring: Keyring, ports: ObserverPorts, chance: Random
+    ) -> None:
         self._inventory = inventory
-        self._clock = BootClock()
-        self._datagrams = UdpDatagrams(0, tuple(hosts))
-        announcement = Announcement(
-            inventory.cluster, identity.node, identity.role, __version__, incarnation, self._datagrams.port
-        )
-        floating = [floating.address for floating in inventory.configuration.addresses]
-        self._beacon = ZeroconfBeacon(announcement, interfaces=hosts, leave_out=floating)
-        self.messenger = Messenger(identity, inventory, keyring, self._datagrams, SystemRandom())
+        self._clock, self._datagrams, self._beacon = ports.clock, ports.datagrams, ports.beacon
+        self.messenger = Messenger(identity, inventory, keyring, ports.datagrams, chance)
         self._started_ns = self._clock.now_ns()
         self._due_ns = self._started_ns
         self._narrator = Narrator()

@@ -1,12 +1,15 @@
-"""Frozen values as plain dictionaries and lists, for JSON."""
+"""Frozen values as plain dictionaries and lists, for JSON, and back."""
 
 from __future__ import annotations
 
 import dataclasses
 import enum
 import ipaddress
+import types
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+Value = TypeVar("Value")
 
 Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Plain]"
 
@@ -26,3 +29,28 @@ def plain(value: object) -> Plain:
     if isinstance(value, tuple | list | set | frozenset):
         return [plain(item) for item in value]
     raise TypeError(f"{type(value).__name__} has no plain form")
+
+
+def rebuilt(kind: type[Value], words: Plain) -> Value:
+    """The way back: the frozen value of that kind that `plain` had made those words of.
+
+    Knows dataclasses, enums, tuples of one kind, optional values, and what JSON knows. Raises TypeError or ValueError where
+    the words do not fit, as with an agent of another version.
+    """
+    return cast("Value", _rebuilt(kind, words))
+
+
+def _rebuilt(kind: Any, words: Plain) -> object:
+    if isinstance(kind, types.UnionType) or get_origin(kind) is Union:
+        return None if words is None else _rebuilt(next(one for one in get_args(kind) if one is not type(None)), words)
+    if get_origin(kind) is tuple and isinstance(words, list):
+        return tuple(_rebuilt(get_args(kind)[0], word) for word in words)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return kind(words)
+    if dataclasses.is_dataclass(kind) and isinstance(words, dict):
+        kinds = get_type_hints(kind)
+        known = [field.name for field in dataclasses.fields(kind) if field.name in words]
+        return cast("Any", kind)(**{name: _rebuilt(kinds[name], words[name]) for name in known})
+    if isinstance(kind, type) and isinstance(words, kind | int if kind is float else kind):
+        return words
+    raise TypeError(f"{words!r} is no {kind}")

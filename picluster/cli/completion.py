@@ -1,0 +1,65 @@
+"""Print the completion script for a shell: verbs and their options.
+
+source <(picluster completion bash)          # in ~/.bashrc
+picluster completion zsh > ~/.zfunc/_picluster
+picluster completion fish > ~/.config/fish/completions/picluster.fish
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from picluster.cli.main import VERBS, parser_of
+
+BASH = """_picluster() {{
+    local word="${{COMP_WORDS[COMP_CWORD]}}"
+    if [ "$COMP_CWORD" -eq 1 ]; then COMPREPLY=($(compgen -W "{verbs}" -- "$word")); return; fi
+    case "${{COMP_WORDS[1]}}" in
+{cases}
+    esac
+    [[ "$word" == -* ]] || COMPREPLY=($(compgen -f -- "$word"))
+}}
+complete -o filenames -F _picluster picluster"""
+
+ZSH = """#compdef picluster
+local -a verbs=({verbs})
+if (( CURRENT == 2 )); then _describe verb verbs; return; fi
+case "$words[2]" in
+{cases}
+esac
+_files"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    print({"bash": bash, "zsh": zsh, "fish": fish}[arguments.shell]())
+    return 0
+
+
+def options_of(verb: str) -> dict[str, str]:
+    """Every option of a verb and its help."""
+    actions = parser_of(verb)._actions
+    return {option: action.help or "" for action in actions for option in action.option_strings}
+
+
+def bash() -> str:
+    cases = [f'        {verb}) COMPREPLY=($(compgen -W "{" ".join(options_of(verb))}" -- "$word")) ;;' for verb in VERBS]
+    return BASH.format(verbs=" ".join(VERBS), cases="\n".join(cases))
+
+
+def zsh() -> str:
+    verbs = " ".join(f"'{verb}:{text.replace(':', ' -')}'" for verb, text in VERBS.items())
+    cases = [f"    {verb}) compadd -- {' '.join(options_of(verb))} ;;" for verb in VERBS]
+    return ZSH.format(verbs=verbs, cases="\n".join(cases))
+
+
+def fish() -> str:
+    lines = [f"complete -c picluster -n __fish_use_subcommand -f -a {verb} -d '{text}'" for verb, text in VERBS.items()]
+    for verb in VERBS:
+        for option, text in options_of(verb).items():
+            name = f"-l {option[2:]}" if option.startswith("--") else f"-s {option[1:]}"
+            lines.append(f"complete -c picluster -n '__fish_seen_subcommand_from {verb}' {name} -d '{text.split(' (')[0]}'")
+    return "\n".join(lines).replace("%(default)s", "")

@@ -1,0 +1,23 @@
+"""What verbs share that join a running cluster as an observer."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from picluster.agent.configuration import read_inventory, read_keyring
+from picluster.agent.entry import open_observer
+from picluster.agent.observer import Observer
+
+
+def add_cluster(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    parser.add_argument("inventory", type=Path, nargs="?" if optional else None, help="the cluster's inventory, a TOML file")
+    parser.add_argument("--key-file", type=Path, help="the cluster's key (default: NAME.key beside the inventory NAME.toml)")
+    parser.add_argument("--host", action="append", default=[], help="listen and announce on this own address only")
+
+
+def join(arguments: argparse.Namespace) -> Observer:
+    path: Path = arguments.inventory
+    inventory = read_inventory(path)
+    keyring = read_keyring(arguments.key_file or path.with_suffix(".key"))
+    return open_observer(inventory, keyring, arguments.host)

@@ -1,0 +1,54 @@
+"""One look at a running cluster. Exit code 0: healthy; 1: degraded; 2: down, or nobody to ask.
+
+On a node it asks the agent of this machine. With an inventory it joins the cluster as an observer for a moment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from picluster.agent.plain import plain, rebuilt
+from picluster.cli.joining import add_cluster, join
+from picluster.cli.local import add_run_dir, tell_agent
+from picluster.dashboard import plain_text
+from picluster.model.snapshot import ClusterSnapshot, Health, NodeState
+
+EXIT_CODES = {Health.HEALTHY: 0, Health.DEGRADED: 1, Health.DOWN: 2}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_cluster(parser, optional=True)
+    add_run_dir(parser)
+    parser.add_argument(
+        "--wait", type=float, default=3.0, metavar="S", help="how long to listen as an observer at most (default: 3)"
+    )
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    snapshot = observed(arguments) if arguments.inventory else told(arguments)
+    whole = {"health": snapshot.health.value, "cluster": plain(snapshot)}
+    print(json.dumps(whole, indent=2) if arguments.json else plain_text(snapshot))
+    return EXIT_CODES[snapshot.health]
+
+
+def told(arguments: argparse.Namespace) -> ClusterSnapshot:
+    """What the agent of this machine says."""
+    status = tell_agent(arguments, do="status")["status"]
+    cluster = status["cluster"] if isinstance(status, dict) else None
+    return rebuilt(ClusterSnapshot, cluster)
+
+
+def observed(arguments: argparse.Namespace) -> ClusterSnapshot:
+    """What an observer sees, as soon as it has heard everybody, or when its time is over."""
+    observer = join(arguments)
+    try:
+        for _ in range(max(1, round(arguments.wait / 0.1))):
+            observer.run_for(0.1)
+            snapshot = observer.snapshot()
+            if all(node.state is not NodeState.STARTING for node in snapshot.nodes):
+                break
+        return observer.snapshot()
+    finally:
+        observer.close()
