@@ -102,6 +102,7 @@ class Sessions:
         if watch is not None:
             loop.add_reader(watch.fileno(), self._look, watch)
         while not self._stopping:
+            self._wake.clear()  # before looking, so that no change is missed
             interfaces = self._present()
             session = await self._open(interfaces)
             failed = session is None and bool(interfaces)
@@ -130,11 +131,11 @@ class Sessions:
     async def _until_changed(self, interfaces: tuple[OwnInterface, ...], patience_s: float | None) -> None:
         """Wait for the end or for other interfaces than these, and look again at the latest after so many seconds."""
         while not self._stopping:
-            self._wake.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), patience_s)
             if self._wake.is_set() and not self._stopping:
                 await asyncio.sleep(DEBOUNCE_S)
+            self._wake.clear()
             if patience_s == RETRY_S or self._present() != interfaces:
                 return
 
@@ -216,7 +217,9 @@ class Session(RecordUpdateListener):
         if not goodbye:
             # Takes the service out of the registry; the goodbye that it returns is not sent.
             closing.zeroconf.generate_unregister_all_services()
-        await closing.async_close()
+        # It may not have opened properly, or its interface is gone: there is nobody left to tell.
+        with suppress(OSError, RuntimeError, ZeroconfError):
+            await closing.async_close()
 
     # What is heard. zeroconf calls these two for every datagram of answers.
 
