@@ -101,3 +101,28 @@ class Observer:
                 Role.OBSERVER, epoch, False, False, leaving, uptime_us, __version__, challenge, hearings=hearings
             )
             self.messenger.send(now_ns, peer, heartbeat)
+
+
+class Feed:
+    """An observer at work in a thread of its own, for whoever has other things to do and only wants the latest picture."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._latest = observer.snapshot()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
+        self._thread.start()
+
+    def latest(self) -> ClusterSnapshot:
+        """At most `PICTURE_S` old."""
+        return self._latest
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._observer.close()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._observer.run_for(PICTURE_S)
+            self._latest = self._observer.snapshot()
