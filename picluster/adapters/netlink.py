@@ -20,6 +20,8 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from picluster.adapters.filters import JUMP_IF_EQUAL, LOAD_HALF, PASS, REFUSE, attach, instruction
+
 __all__ = ["Message", "Netlink", "attribute", "attributes", "message", "nested", "text"]
 
 # linux/netlink.h
@@ -33,6 +35,7 @@ SOL_NETLINK = 270
 NETLINK_ADD_MEMBERSHIP, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 1, 10, 11
 
 HEADER = struct.Struct("=IHHII")
+KIND_AT = 4
 ATTRIBUTE = struct.Struct("=HH")
 ERROR_NUMBER = struct.Struct("=i")
 RECEIVE_BYTES = 65_536
@@ -44,6 +47,8 @@ class Message(NamedTuple):
     kind: int
     flags: int
     sequence: int
+    port: int
+    """In a notification: the `port` of the socket whose request caused it; 0 where the kernel acted by itself."""
     body: memoryview
 
 
@@ -83,10 +88,10 @@ def messages(data: memoryview) -> Iterator[Message]:
     """Split one datagram of the kernel's into its messages."""
     at = 0
     while at + HEADER.size <= len(data):
-        length, kind, flags, sequence, _ = HEADER.unpack_from(data, at)
+        length, kind, flags, sequence, port = HEADER.unpack_from(data, at)
         if length < HEADER.size:
             return
-        yield Message(kind, flags, sequence, data[at + HEADER.size : at + length])
+        yield Message(kind, flags, sequence, port, data[at + HEADER.size : at + length])
         at += (length + 3) & ~3
 
 
@@ -119,6 +124,17 @@ class Netlink:
     def fileno(self) -> int:
         return self._socket.fileno()
 
+    def ignore(self, kind: int) -> None:
+        """Do not be woken by notifications of this kind."""
+        # The kernel writes it in the machine's order, and filters read big-endian.
+        program = instruction(LOAD_HALF, KIND_AT) + instruction(JUMP_IF_EQUAL, socket.htons(kind), 0, 1) + REFUSE + PASS
+        attach(self._socket, program)
+
+    @property
+    def port(self) -> int:
+        """The number by which the kernel knows this socket."""
+        return int(self._socket.getsockname()[0])
+
     def ask(self, kind: int, flags: int, body: bytes) -> list[Message]:
         """One request and its answers, up to the acknowledgement or the end of the dump. Raises the kernel's refusal."""
         self._sequence += 1
@@ -139,15 +155,17 @@ class Netlink:
                 answers.append(answer)
 
     def commit(self, batch: bytes | bytearray) -> None:
-        """Several messages as one transaction (nftables). The kernel has done, and answered, when the send returns; so
-        whatever it has to say is in the queue by then. Raises its first refusal: then nothing of the batch was done."""
+        """Several messages as one transaction (nftables), the last change of which asks for an acknowledgement.
+
+        The kernel has done, and answered, when the send returns: an error of a change, or the acknowledgement, waits first
+        in the queue. Raises the refusal; then nothing of the batch was done.
+        """
         self._socket.send(batch)
-        first: OSError | None = None
-        for answer in self.heard():
-            if answer.kind == NLMSG_ERROR and first is None:
-                first = refusal(answer)
-        if first is not None:
-            raise first
+        answer = next(messages(memoryview(self._socket.recv(RECEIVE_BYTES, socket.MSG_DONTWAIT))))
+        error = refusal(answer)
+        if error is not None:
+            self.heard()
+            raise error
 
     def heard(self) -> list[Message]:
         """Everything that waits, without blocking. Raises OSError(ENOBUFS) where notifications were lost."""

@@ -1,0 +1,223 @@
+"""Floating addresses on interfaces, over rtnetlink (man 7 rtnetlink; linux/if_addr.h), and what happens to them there.
+
+An address is added as /32 or /128, with
+- `noprefixroute`: no route comes or goes with it;
+- a preferred lifetime of 0: it is answered for, and never chosen as the source of this machine's own connections (RFC 4862
+  section 5.5.4 calls it deprecated);
+- a finite valid lifetime: should the agent die, the kernel takes the address away by itself, two or three seconds later;
+- `nodad` for IPv6: the cluster has settled whose it is, and duplicate address detection would cost a second.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from picluster.adapters.links import (
+    ADDRESS,
+    CACHE,
+    IFA_ADDRESS,
+    IFA_CACHEINFO,
+    IFA_F_NODAD,
+    IFA_F_NOPREFIXROUTE,
+    IFA_FLAGS,
+    IFA_LOCAL,
+    INTERFACE,
+    NETLINK_ROUTE,
+    NUMBER,
+    RTM_DELADDR,
+    RTM_DELLINK,
+    RTM_GETADDR,
+    RTM_GETLINK,
+    RTM_NEWADDR,
+    RTM_NEWLINK,
+    ConfiguredAddress,
+    configured_address,
+    link_state,
+)
+from picluster.adapters.netlink import NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, Message, Netlink, attribute
+from picluster.errors import KernelError
+from picluster.model.inventory import FloatingAddress, IPAddress
+from picluster.ports import AddressRemoved, LinkChanged
+
+__all__ = ["Addresses"]
+
+RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR = 1, 5, 9
+SECOND_NS = 1_000_000_000
+SPARE_S = 2
+"""The kernel counts an address's lifetime in seconds. It is renewed when less than one of these is left beyond the lease."""
+
+
+@dataclass(slots=True)
+class Configured:
+    """What this agent has put on an interface."""
+
+    floating: FloatingAddress
+    index: int
+    valid_until_ns: int
+
+
+def _body(index: int, address: IPAddress, valid_s: int | None = None) -> bytes:
+    """An ifaddrmsg for the address as a host's; with its flags and lifetimes where it is to be added."""
+    ipv4 = address.version == 4
+    packed = address.packed
+    body = ADDRESS.pack(socket.AF_INET if ipv4 else socket.AF_INET6, address.max_prefixlen, 0, 0, index)
+    body += attribute(IFA_LOCAL, packed) + attribute(IFA_ADDRESS, packed)
+    if valid_s is None:
+        return body
+    flags = IFA_F_NOPREFIXROUTE | (0 if ipv4 else IFA_F_NODAD)
+    return body + attribute(IFA_FLAGS, NUMBER.pack(flags)) + attribute(IFA_CACHEINFO, CACHE.pack(0, valid_s, 0, 0))
+
+
+class Addresses:
+    """Puts floating addresses on interfaces and takes them off; notices when somebody else does, and when links change."""
+
+    def __init__(self) -> None:
+        """Raises KernelError where the kernel gives no netlink socket."""
+        try:
+            self._netlink = Netlink(NETLINK_ROUTE)
+            self._watch = Netlink(NETLINK_ROUTE, (RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR))
+            # Each renewal of a lifetime, ours and a router's, would wake the agent for nothing.
+            self._watch.ignore(RTM_NEWADDR)
+        except OSError as error:
+            raise KernelError(f"no netlink socket to be had ({error}); the agent needs Linux and AF_NETLINK") from error
+        self._configured: dict[str, Configured] = {}
+        self._links_up: dict[str, bool] = {}
+
+    def fileno(self) -> int:
+        """Readable when `observations` may have something."""
+        return self._watch.fileno()
+
+    def watch(self, interface: str) -> None:
+        """Tell of this interface's changes from now on."""
+        self._links_up.setdefault(interface, self._is_up(interface))
+
+    def clean(self, addresses: Iterable[IPAddress]) -> None:
+        """Take these off every interface, whoever of picluster's agents left them there. Raises KernelError where one is
+        configured with the prefix of a network: that is a machine's own address, which no agent may touch."""
+        wanted = set(addresses)
+        for found in self._dump():
+            if found.interface.ip in wanted:
+                self._clean_one(found)
+        self._configured = {name: entry for name, entry in self._configured.items() if entry.floating.address not in wanted}
+
+    def _clean_one(self, found: ConfiguredAddress) -> None:
+        address = found.interface.ip
+        if found.interface.network.prefixlen != address.max_prefixlen:
+            raise KernelError(
+                f"{found.interface} is configured on this machine as an ordinary address, but the inventory lets {address} "
+                f"float. Take it out of this machine's network settings, or let another address float"
+            )
+        self._delete(found.index, address)
+
+    def refresh(self, floating: FloatingAddress, now_ns: int, until_ns: int) -> None:
+        """See to it that the address is there, and stays until then at least. Asks the kernel about every other second."""
+        entry = self._configured.get(floating.name)
+        if entry is not None and entry.valid_until_ns >= until_ns + SECOND_NS:
+            return
+        index = self._index(floating.interface)
+        if entry is not None and entry.index != index:
+            self._delete(entry.index, floating.address)
+        valid_s = -(-(until_ns - now_ns) // SECOND_NS) + SPARE_S
+        try:
+            self._netlink.ask(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, _body(index, floating.address, valid_s))
+        except PermissionError as error:
+            raise KernelError(f"may not add {floating.address} to {floating.interface}: needs CAP_NET_ADMIN") from error
+        except OSError as error:
+            raise KernelError(f"the kernel refuses {floating.address} on {floating.interface}: {error.strerror}") from error
+        self._configured[floating.name] = Configured(floating, index, now_ns + valid_s * SECOND_NS)
+
+    def remove(self, floating: FloatingAddress) -> None:
+        """Take it off. Harmless where it is not on."""
+        entry = self._configured.pop(floating.name, None)
+        if entry is not None:
+            self._delete(entry.index, floating.address)
+
+    def configured(self) -> list[FloatingAddress]:
+        """What this agent has put on interfaces."""
+        return [entry.floating for entry in self._configured.values()]
+
+    def own_macs(self) -> set[str]:
+        """The hardware addresses of all of this machine's interfaces."""
+        answers = self._netlink.ask(RTM_GETLINK, NLM_F_DUMP, INTERFACE.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
+        return {link_state(answer).mac for answer in answers}
+
+    def observations(self) -> list[AddressRemoved | LinkChanged]:
+        """What others did to our addresses, and what became of the links, since the last call."""
+        try:
+            heard = self._watch.heard()
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            return self._look_anew()
+        seen: list[AddressRemoved | LinkChanged] = []
+        for answer in heard:
+            if answer.kind in (RTM_NEWLINK, RTM_DELLINK):
+                seen += self._link_event(answer)
+            elif answer.kind == RTM_DELADDR and answer.port != self._netlink.port:
+                gone = configured_address(answer)
+                seen += self._forget({(gone.index, gone.interface.ip)})
+        return seen
+
+    def close(self) -> None:
+        self._netlink.close()
+        self._watch.close()
+
+    def _link_event(self, answer: Message) -> list[AddressRemoved | LinkChanged]:
+        link = link_state(answer)
+        if link.name not in self._links_up:
+            return []
+        return self._link_is(link.name, up=link.up and answer.kind == RTM_NEWLINK)
+
+    def _link_is(self, name: str, *, up: bool) -> list[AddressRemoved | LinkChanged]:
+        if self._links_up[name] == up:
+            return []
+        self._links_up[name] = up
+        return [LinkChanged(name, up)]
+
+    def _look_anew(self) -> list[AddressRemoved | LinkChanged]:
+        """The kernel had more to tell than the socket could hold: compare everything with what was known."""
+        self._watch.heard()
+        present = {(found.index, found.interface.ip) for found in self._dump()}
+        known = {(entry.index, entry.floating.address) for entry in self._configured.values()}
+        seen: list[AddressRemoved | LinkChanged] = []
+        for name in self._links_up:
+            seen += self._link_is(name, up=self._is_up(name))
+        return seen + self._forget(known - present)
+
+    def _forget(self, gone: set[tuple[int, IPAddress]]) -> list[AddressRemoved | LinkChanged]:
+        """Of these, each of ours is put back by the next `refresh`."""
+        ours = [name for name, entry in self._configured.items() if (entry.index, entry.floating.address) in gone]
+        for name in ours:
+            del self._configured[name]
+        return [AddressRemoved(name) for name in ours]
+
+    def _dump(self) -> list[ConfiguredAddress]:
+        answers = self._netlink.ask(RTM_GETADDR, NLM_F_DUMP, ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
+        return [configured_address(answer) for answer in answers]
+
+    def _delete(self, index: int, address: IPAddress) -> None:
+        try:
+            self._netlink.ask(RTM_DELADDR, 0, _body(index, address))
+        except OSError as error:
+            # It expired, somebody was quicker, or the interface went with all it carried.
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV):
+                raise KernelError(f"the kernel will not take {address} away: {error.strerror}") from error
+
+    def _is_up(self, interface: str) -> bool:
+        try:
+            index = socket.if_nametoindex(interface)
+            return link_state(self._netlink.ask(RTM_GETLINK, 0, INTERFACE.pack(socket.AF_UNSPEC, 0, index, 0, 0))[0]).up
+        except OSError:
+            return False
+
+    @staticmethod
+    def _index(interface: str) -> int:
+        try:
+            return socket.if_nametoindex(interface)
+        except OSError as error:
+            raise KernelError(
+                f"there is no interface {interface} on this machine; plug it in, or correct `interface` in the inventory"
+            ) from error

@@ -1,0 +1,215 @@
+"""The address keeper of a real machine: `addresses`, `gate` and `neighbours` as one `picluster.ports.AddressKeeper`.
+
+The order of things, and why it is so:
+
+Taking an address: open the gate, then add the address. What is configured is thus governed at every moment: were this
+process to die between the two, an open gate without an address answers nobody, and shuts by itself. (A gate that is shut
+since `clean_slate` makes the other order safe as well; this one needs no such thought.)
+
+Letting go: shut the gate, then remove the address. From the first step on nobody is answered.
+
+Renewing: one transaction with the kernel for the gate, and about every other second one more for the address's lifetime.
+
+The clocks are read in this order: wall clock, boot clock, call, boot clock. If the process is frozen between the first two,
+the lease's end by the wall clock comes out too early; frozen before the call, the gate's absolute end stands; after it, the
+last reading finds out.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from picluster.adapters.addresses import Addresses
+from picluster.adapters.gate import Gate
+from picluster.adapters.neighbours import Neighbours, Speech
+from picluster.errors import KernelError
+from picluster.model.inventory import FloatingAddress, IPAddress
+from picluster.ports import Clock, ForeignClaim, GatewayAnswered, Observation
+
+__all__ = ["KernelAddressKeeper"]
+
+PROBE_NS = 1_000_000_000
+"""How long an answer to a probe is waited for; the probing node itself waits for `Timing.probe_ms`, which is less."""
+UNSPECIFIED: dict[int, IPAddress] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Address(0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The latest question to a gateway. ARP carries no number, so an answer is taken for the latest question's."""
+
+    interface: str
+    gateway: IPAddress
+    number: int
+
+
+class KernelAddressKeeper:
+    """Rents floating addresses from this machine's kernel."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        gate: Callable[[], Gate] = Gate,
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """Where `gate` raises KernelError, the keeper works without one, and `not_covered` says so.
+
+        Raises KernelError where the kernel gives no netlink socket.
+        """
+        self._clock = clock
+        self._wall_ns = wall_ns
+        self._addresses = Addresses()
+        self._neighbours = Neighbours()
+        self._gate: Gate | None = None
+        self._gateless = ""
+        try:
+            self._gate = gate()
+        except KernelError as error:
+            self._gateless = str(error)
+        self._until_ns: dict[str, int] = {}
+        """When the leases of the addresses that are held end, by name."""
+        self._known: dict[str, FloatingAddress] = {}
+        self._probed_ns: dict[str, int] = {}
+        self._question: Question | None = None
+
+    def not_covered(self) -> tuple[str, ...]:
+        if not self._gateless:
+            return ()
+        return (
+            "If this agent hangs or is killed, the kernel goes on answering for its addresses for up to three seconds: "
+            f"{self._gateless}",
+        )
+
+    def clean_slate(self, addresses: Iterable[FloatingAddress]) -> None:
+        floats = list(addresses)
+        for floating in floats:
+            self._know(floating)
+        self._addresses.clean(floating.address for floating in floats)
+        for floating in floats:
+            self._until_ns.pop(floating.name, None)
+
+    def hold(self, floating: FloatingAddress, until_ns: int) -> bool:
+        wall_ns = self._wall_ns()
+        now_ns = self._clock.now_ns()
+        left_ns = until_ns - now_ns
+        if left_ns <= 0:
+            self.let_go(floating)
+            return False
+        self._know(floating)
+        taking = floating.name not in self._until_ns
+        try:
+            if self._gate is not None:
+                self._gate.open(floating, wall_ns + left_ns, left_ns)
+            self._addresses.refresh(floating, now_ns, until_ns)
+        except KernelError:
+            self.let_go(floating)
+            raise
+        self._until_ns[floating.name] = until_ns
+        if self._clock.now_ns() >= until_ns:
+            self.let_go(floating)
+            return False
+        if taking:
+            self._listen(floating.interface)
+        return True
+
+    def let_go(self, floating: FloatingAddress) -> None:
+        held = self._until_ns.pop(floating.name, None) is not None
+        try:
+            if self._gate is not None:
+                self._gate.shut(floating)
+        finally:
+            # A gate that could not be shut is one reason more to take the address away.
+            self._addresses.remove(floating)
+        if held:
+            self._listen(floating.interface)
+
+    def announce(self, floating: FloatingAddress) -> None:
+        # Raw frames pass by the gate, so the lease is looked at here, as late as can be.
+        until_ns = self._until_ns.get(floating.name)
+        if until_ns is not None and self._clock.now_ns() < until_ns:
+            self._neighbours.announce(floating.interface, floating.address)
+
+    def probe(self, floating: FloatingAddress) -> None:
+        self._know(floating)
+        self._probed_ns[floating.name] = self._clock.now_ns()
+        self._listen(floating.interface)
+        self._neighbours.ask(floating.interface, floating.address, UNSPECIFIED[floating.address.version])
+
+    def ask_gateway(self, gateway: IPAddress, interface: str, number: int) -> None:
+        self._question = Question(interface, gateway, number)
+        self._listen(interface)
+        self._neighbours.ask(interface, gateway, self._source_towards(gateway, interface))
+
+    def filenos(self) -> tuple[int, ...]:
+        return (self._addresses.fileno(), *self._neighbours.filenos())
+
+    def observations(self) -> list[Observation]:
+        seen: list[Observation] = list(self._addresses.observations())
+        for speech in self._neighbours.heard():
+            seen += self._understood(speech)
+        return seen
+
+    def close(self) -> None:
+        for floating in self._addresses.configured():
+            self.let_go(floating)
+        if self._gate is not None:
+            self._gate.close()
+        self._neighbours.close()
+        self._addresses.close()
+
+    def _know(self, floating: FloatingAddress) -> None:
+        """Guard the address, and watch its interface; a changed entry of the inventory takes the place of the old one."""
+        known = self._known.get(floating.name)
+        if known is not None and (known.address, known.interface) == (floating.address, floating.interface):
+            return
+        if known is not None:
+            self.let_go(known)
+        if self._gate is not None:
+            self._gate.cover(floating)
+        self._addresses.watch(floating.interface)
+        self._known[floating.name] = floating
+
+    def _listen(self, interface: str) -> None:
+        """Hear what concerns the addresses that are held or probed on the interface, and the gateway's answer."""
+        now_ns = self._clock.now_ns()
+        self._probed_ns = {name: at for name, at in self._probed_ns.items() if now_ns - at < PROBE_NS}
+        concerned = {name for name in (*self._until_ns, *self._probed_ns) if self._known[name].interface == interface}
+        addresses = [self._known[name].address for name in concerned]
+        if self._question is not None and self._question.interface == interface:
+            addresses.append(self._question.gateway)
+        self._neighbours.listen(interface, addresses)
+
+    def _understood(self, speech: Speech) -> list[Observation]:
+        question = self._question
+        if question is not None and (speech.interface, speech.address) == (question.interface, question.gateway):
+            self._question = None
+            return [GatewayAnswered(question.number)]
+        now_ns = self._clock.now_ns()
+        claimed = [
+            name
+            for name, floating in self._known.items()
+            if (floating.interface, floating.address) == (speech.interface, speech.address)
+            and (name in self._until_ns or now_ns - self._probed_ns.get(name, -PROBE_NS) < PROBE_NS)
+        ]
+        # A second interface in the same network hears what the first one says; some access points send frames back.
+        if not claimed or speech.mac in self._addresses.own_macs():
+            return []
+        return [ForeignClaim(name, speech.mac) for name in claimed]
+
+    def _source_towards(self, gateway: IPAddress, interface: str) -> IPAddress:
+        """This machine's own address for the question. Asking from a floating one would tell the gateway that it is here."""
+        family = socket.AF_INET if gateway.version == 4 else socket.AF_INET6
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as sounding:
+                sounding.connect(
+                    (str(gateway), 9) if gateway.version == 4 else (str(gateway), 9, 0, socket.if_nametoindex(interface))
+                )
+                source: IPAddress = ipaddress.ip_address(sounding.getsockname()[0].partition("%")[0])
+        except OSError:
+            return UNSPECIFIED[gateway.version]
+        floats = {floating.address for floating in self._known.values()}
+        return UNSPECIFIED[gateway.version] if source in floats else source
