@@ -128,7 +128,8 @@ class Terminal:
         self._keyboard = keyboard
         self._screen = screen
         self._decoder = KeyDecoder()
-        self._selector = selectors.DefaultSelector()
+        # Two descriptors, and the one mechanism that has always worked for terminals, on macOS too.
+        self._selector = selectors.SelectSelector()
         self._before: list[Any] | None = None
         self._ours: list[Any] | None = None
         self._handlers: dict[int, _Handler] = {}

@@ -60,7 +60,7 @@ def plain(snapshot: ClusterSnapshot, width: int = 80, glyphs: Glyphs = UNICODE) 
     return "\n".join(texts).rstrip("\n") + "\n"
 
 
-def svg(snapshot: ClusterSnapshot, width: int = 100, height: int = 28, view: View | None = None) -> str:
+def svg(snapshot: ClusterSnapshot, width: int = 96, height: int = 28, view: View | None = None) -> str:
     """A picture of the dashboard; the same snapshot always gives the same bytes."""
     console = Console(width=width, record=True, file=io.StringIO(), color_system="truecolor", no_color=False)
     drawn = lines(snapshot, width, height, view or View())
@@ -82,6 +82,6 @@ def _without_outer_spaces(line: Line) -> Line:
 if __name__ == "__main__":
     import sys
 
-    from picluster.dashboard.example import HEALTHY
+    from picluster.dashboard.example import DEMO_KEYS, SILENT
 
-    sys.stdout.write(svg(HEALTHY))
+    sys.stdout.write(svg(SILENT, view=View(keys=DEMO_KEYS)))

@@ -1,6 +1,6 @@
 """The characters that are more than letters, in Unicode and in ASCII, one cell each.
 
-All of the Unicode ones are in the fonts that terminals ship with (geometric shapes, box drawing, block elements), and none
+All of the Unicode ones are in the fonts that terminals ship with (geometric shapes, box drawing), and none
 is an emoji: those are two cells wide in some terminals and one in others.
 """
 
@@ -76,7 +76,7 @@ UNICODE = Glyphs(
     bad="✕",
     voter_alive="●",
     voter_missing="✕",
-    bar=("╌", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"),
+    bar=("─", "╸", "━"),
     up_down="↑↓",
     only_ascii=False,
 )

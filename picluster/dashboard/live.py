@@ -12,6 +12,7 @@ changed in something that matters.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -115,7 +116,10 @@ class Painter:
 
 
 def watch(source: Source, operator: Operator) -> None:
-    """Draw until `q`, Ctrl-C, the end of the terminal, or the death of the process that started this one."""
+    """Draw until `q`, the end of the terminal, or the death of the process that started this one.
+
+    Ctrl-C is a KeyboardInterrupt and SIGTERM the caller's own handler or SystemExit, with the terminal given back before.
+    """
     glyphs = for_encoding(sys.stdout.encoding)
     view = View(glyphs=glyphs, keys=operator.keys)
     painter = Painter.for_this_terminal()
@@ -188,4 +192,5 @@ if __name__ == "__main__":
     from picluster.dashboard.example import Scenery
 
     scenery = Scenery()
-    run(scenery.snapshot, scenery)
+    with contextlib.suppress(KeyboardInterrupt):
+        run(scenery.snapshot, scenery)

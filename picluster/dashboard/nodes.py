@@ -28,7 +28,7 @@ UNKNOWN = ""
 GAP = 2
 REMARK_CELLS = 14
 """What remarks get of a node's own line before a further column is shown, where they can also have a line of their own."""
-REMARK_CELLS_ALONE = 24
+REMARK_CELLS_ALONE = 20
 """The same where they can't."""
 STATE_CELLS = max(len(state.value) for state in NodeState)
 NAME_CELLS_AT_MOST = 20

@@ -71,8 +71,12 @@ def _two_columns(snapshot: ClusterSnapshot, frame: Frame, height: int) -> list[L
     left_width = int(frame.width * LEFT_SHARE)
     left = _narrower(frame, left_width)
     right = _narrower(frame, frame.width - left_width)
-    ours = _stack(snapshot, left, height, LEFT)
-    theirs = _stack(snapshot, right, height, RIGHT)
+    airy = all(
+        _shares([panel.heights(snapshot, frame) for panel in panels], height)[1]
+        for frame, panels in ((left, LEFT), (right, RIGHT))
+    )
+    ours = _stack(snapshot, left, height, LEFT, airy=airy)
+    theirs = _stack(snapshot, right, height, RIGHT, airy=airy)
     ours += [left.blank() for _ in range(height - len(ours))]
     theirs += [right.blank() for _ in range(height - len(theirs))]
     return [[*one, *other] for one, other in zip(ours, theirs, strict=True)]
@@ -82,9 +86,11 @@ def _narrower(frame: Frame, width: int) -> Frame:
     return Frame(width, frame.glyphs, frame.now_ns, frame.scroll)
 
 
-def _stack(snapshot: ClusterSnapshot, frame: Frame, height: int, panels: Sequence[Panel]) -> list[Line]:
-    """The panels below each other, in at most so many lines."""
-    shares, gaps = _shares([panel.heights(snapshot, frame) for panel in panels], height)
+def _stack(
+    snapshot: ClusterSnapshot, frame: Frame, height: int, panels: Sequence[Panel], *, airy: bool = True
+) -> list[Line]:
+    """The panels below each other, in at most so many lines. `airy`: with blank lines between them, if there is room."""
+    shares, gaps = _shares([panel.heights(snapshot, frame) for panel in panels], height, airy=airy)
     drawn: list[Line] = []
     for panel, share in zip(panels, shares, strict=True):
         part = panel.draw(snapshot, frame, share) if share else []
@@ -94,7 +100,7 @@ def _stack(snapshot: ClusterSnapshot, frame: Frame, height: int, panels: Sequenc
     return drawn[:height]
 
 
-def _shares(wanted: Sequence[tuple[int, ...]], height: int) -> tuple[list[int], bool]:
+def _shares(wanted: Sequence[tuple[int, ...]], height: int, *, airy: bool = True) -> tuple[list[int], bool]:
     """How many lines each panel gets, and whether blank ones go between them.
 
     In rounds: in each, every panel in turn goes up to its next height if all of that fits.
@@ -110,7 +116,7 @@ def _shares(wanted: Sequence[tuple[int, ...]], height: int) -> tuple[list[int], 
                 shares[number] += more
                 left -= more
     gaps = sum(share > 0 for share in shares)
-    spaced = left >= gaps
+    spaced = airy and left >= gaps
     shares[-1] = max(shares[-1], min(wanted[-1][-1], shares[-1] + left - gaps * spaced))
     return shares, spaced
 

@@ -15,7 +15,7 @@ from picluster.dashboard.canvas import Line
 from picluster.dashboard.example import DEMO_KEYS, HEALTHY, SILENT
 from picluster.dashboard.live import Painter, gist
 from picluster.dashboard.screen import View, lines
-from tests.adapters.pty_jobs import ROOT, job
+from tests.adapters.pty_jobs import DEADLINE_S, ROOT, job
 
 LIVE = [sys.executable, "-m", "picluster.dashboard.live"]
 VIEW = View(keys=DEMO_KEYS)
@@ -114,10 +114,25 @@ def test_a_dumb_terminal_gets_plain_lines() -> None:
         running.hears("ended ")
 
 
-def test_a_pipe_gets_plain_lines_and_may_be_closed() -> None:
+def test_a_pipe_gets_plain_lines_whenever_something_changes_and_may_be_closed() -> None:
+    program = """
+import itertools, sys
+from picluster.dashboard.example import HEALTHY, SILENT
+from picluster.dashboard.live import run
+scenes = itertools.cycle([HEALTHY, HEALTHY, SILENT])
+run(lambda: next(scenes))
+"""
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-    with subprocess.Popen(LIVE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=environment) as running:
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=environment) as running:
         assert running.stdout is not None
-        assert running.stdout.readline().decode().startswith(" ● healthy  every address is held")
-        running.terminate()
-        assert b"\x1b" not in running.stdout.read()
+        assert running.stderr is not None
+        heads: list[str] = []
+        while len(heads) < 2:
+            line = running.stdout.readline().decode()
+            assert "\x1b" not in line
+            heads += [line.split()[1]] if " home  " in line else []
+        running.stdout.close()
+        assert heads == ["healthy", "degraded"]
+        assert running.wait(DEADLINE_S) == 0
+        assert running.stderr.read() == b""

@@ -144,6 +144,14 @@ def test_an_address_that_nobody_holds_is_said_first() -> None:
         assert "nobody answers for web and dns" in first
 
 
+def test_both_columns_begin_on_the_same_line() -> None:
+    for height in range(8, 40):
+        drawn = text(lines(SCENES["ten"], 160, height, VIEW))
+        assert "floating addresses" in drawn[1] or not drawn[1].strip()
+        first = next(line for line in drawn if "floating addresses" in line)
+        assert "client" in first
+
+
 def test_who_answers_is_on_the_smallest_screen() -> None:
     drawn = screen(HEALTHY, 40, 6)
     assert "web" in drawn
@@ -152,7 +160,7 @@ def test_who_answers_is_on_the_smallest_screen() -> None:
 
 def test_a_remark_is_shown_whole_where_there_is_room() -> None:
     assert "on standby since yesterday, for its new fan" in screen(SCENES["ten"], 80, 50)
-    assert "on standby si…" in screen(SCENES["ten"], 80, 24)
+    assert "on standby since yest…" in screen(SCENES["ten"], 80, 24)
 
 
 def test_a_prompt_takes_the_place_of_the_keys() -> None:
