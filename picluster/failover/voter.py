@@ -18,12 +18,14 @@ LONGEST_TERM_US = LONGEST_LEASE_MS * 1_000
 def quarantine_ns(longest_term_us: int | None, uptime_ns: int) -> int:
     """How long a voter that starts now must not grant, in nanoseconds.
 
-    `longest_term_us` is the longest term that was granted in this boot, if an earlier run of the agent wrote one down.
-    Without it this is the boot's first run: whatever was granted before was granted before power-on.
+    Whatever was granted before power-on has run out once this machine has been up for the longest lease and its margin.
+    `longest_term_us` is the longest term that was granted in this boot, if an earlier run of the agent wrote one down: that
+    one may have been granted just now. An early restart within a boot has to wait for both.
     """
-    if longest_term_us is not None:
-        return grant_length_ns(longest_term_us * 1_000)
-    return max(0, grant_length_ns(LONGEST_TERM_US * 1_000) - uptime_ns)
+    before_power_on_ns = max(0, grant_length_ns(LONGEST_TERM_US * 1_000) - uptime_ns)
+    if longest_term_us is None:
+        return before_power_on_ns
+    return max(before_power_on_ns, grant_length_ns(longest_term_us * 1_000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,7 @@ class Voter:
         if refusal is not None:
             return refusal
         if not claim.ask:
-            until_ns = self.grant_end_ns(now_ns, claim)
-            self._grants[claim.address] = LiveGrant(holder, claim.number, until_ns)
+            self._grants[claim.address] = LiveGrant(holder, claim.number, self._stand_by_until_ns(now_ns, holder, claim))
         return Grant(claim.address, claim.number, claim.ask)
 
     def released(self, holder: Holder, release: Release) -> None:
@@ -77,6 +78,12 @@ class Voter:
 
     def grant_end_ns(self, now_ns: int, claim: Claim) -> int:
         return now_ns + grant_length_ns(claim.term_us * 1_000)
+
+    def _stand_by_until_ns(self, now_ns: int, holder: Holder, claim: Claim) -> int:
+        """A renewal never shortens what was promised: the term may have shrunk, and the holder counts the longer one."""
+        until_ns = self.grant_end_ns(now_ns, claim)
+        before = self._grants.get(claim.address)
+        return max(until_ns, before.until_ns) if before is not None and before.holder == holder else until_ns
 
     def remaining_quarantine_ns(self, now_ns: int) -> int:
         return max(0, self.votes_from_ns - now_ns)
