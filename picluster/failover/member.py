@@ -24,6 +24,9 @@ from picluster.model.membership import PeerView
 from picluster.model.messages import Cause, Claim, Grant, Held, Refusal, Release
 
 
+_INCARNATION_BITS = (1 << 31) - 1
+
+
 def check_step(old: Configuration, new: Configuration) -> None:
     """Whether one may live on from one configuration to the next: at most one epoch later, and at most one voter more or
     less (the gateway counts as one), so that every majority of the one meets every majority of the other."""
@@ -71,7 +74,8 @@ class Member:
         self._peers: Mapping[str, PeerView] = {}
         self._chance = chance
         self._effects: list[Effect] = []
-        self._number = 0
+        # Not from 0: a grant for the run before this one may still be under way, and must fit no claim of this one.
+        self._number = (incarnation & _INCARNATION_BITS) << 32
         self._candidacies: dict[str, Candidacy] = {}
         self._settle_candidacies(now_ns)
 
@@ -239,7 +243,8 @@ class Member:
         self._effects.append(effect)
 
     def next_number(self) -> int:
-        """Numbers of claims, each used once in this incarnation, so that no answer is ever taken for another's."""
+        """Numbers of claims, each used once in all incarnations of this node (as good as surely: 31 bits of the incarnation
+        go before the counter), so that no answer is ever taken for another's."""
         self._number += 1
         return self._number
 
