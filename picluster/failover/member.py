@@ -249,6 +249,7 @@ class Member:
         return self._number
 
     def vote_myself(self, now_ns: int, claim: Claim) -> Grant | Refusal | None:
+        self._remember_term(claim)
         return self._voter.consider(now_ns, self.me, claim)
 
     def may_hold(self, floating: FloatingAddress) -> bool:
@@ -269,13 +270,16 @@ class Member:
 
     def _receive_claim(self, now_ns: int, by: Holder, claim: Claim, candidacy: Candidacy | None) -> None:
         if self.me.node in self.configuration.voters:
-            if self._voter.remembered_term_us < claim.term_us <= LONGEST_TERM_US:
-                self.do(RememberTerm(claim.term_us))
+            self._remember_term(claim)
             answer = self._voter.consider(now_ns, by, claim)
             if answer is not None:
                 self.do(Send(by.node, answer))
         if candidacy:
             candidacy.claim_seen(now_ns, by, claim)
+
+    def _remember_term(self, claim: Claim) -> None:
+        if self._voter.remembered_term_us < claim.term_us <= LONGEST_TERM_US:
+            self.do(RememberTerm(claim.term_us))
 
     def _expire(self, now_ns: int) -> None:
         for candidacy in self._candidacies.values():
