@@ -118,8 +118,6 @@ class Addresses:
         if entry is not None and entry.valid_until_ns >= until_ns + SECOND_NS:
             return
         index = self._index(floating.interface)
-        if entry is not None and entry.index != index:
-            self._delete(entry.index, floating.address)
         valid_s = -(-(until_ns - now_ns) // SECOND_NS) + SPARE_S
         try:
             self._netlink.ask(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, _body(index, floating.address, valid_s))
@@ -156,9 +154,8 @@ class Addresses:
         for answer in heard:
             if answer.kind in (RTM_NEWLINK, RTM_DELLINK):
                 seen += self._link_event(answer)
-            elif answer.kind == RTM_DELADDR and answer.port != self._netlink.port:
-                gone = configured_address(answer)
-                seen += self._forget({(gone.index, gone.interface.ip)})
+        if any(answer.kind == RTM_DELADDR and self._is_ours(configured_address(answer)) for answer in heard):
+            seen += self._missing()
         return seen
 
     def close(self) -> None:
@@ -180,19 +177,27 @@ class Addresses:
     def _look_anew(self) -> list[AddressRemoved | LinkChanged]:
         """The kernel had more to tell than the socket could hold: compare everything with what was known."""
         self._watch.heard()
-        present = {(found.index, found.interface.ip) for found in self._dump()}
-        known = {(entry.index, entry.floating.address) for entry in self._configured.values()}
         seen: list[AddressRemoved | LinkChanged] = []
         for name in self._links_up:
             seen += self._link_is(name, up=self._is_up(name))
-        return seen + self._forget(known - present)
+        return seen + self._missing()
 
-    def _forget(self, gone: set[tuple[int, IPAddress]]) -> list[AddressRemoved | LinkChanged]:
-        """Of these, each of ours is put back by the next `refresh`."""
-        ours = [name for name, entry in self._configured.items() if (entry.index, entry.floating.address) in gone]
-        for name in ours:
+    def _is_ours(self, gone: ConfiguredAddress) -> bool:
+        return any(
+            (entry.index, entry.floating.address) == (gone.index, gone.interface.ip) for entry in self._configured.values()
+        )
+
+    def _missing(self) -> list[AddressRemoved | LinkChanged]:
+        """Which of ours are not there now; the next `refresh` puts them back.
+
+        The notification alone does not tell: it may be of our own removal, before the address was taken again, and for IPv6
+        the kernel does not say whose request it was.
+        """
+        present = {(found.index, found.interface.ip) for found in self._dump()}
+        gone = [name for name, entry in self._configured.items() if (entry.index, entry.floating.address) not in present]
+        for name in gone:
             del self._configured[name]
-        return [AddressRemoved(name) for name in ours]
+        return [AddressRemoved(name) for name in gone]
 
     def _dump(self) -> list[ConfiguredAddress]:
         answers = self._netlink.ask(RTM_GETADDR, NLM_F_DUMP, ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, 0))

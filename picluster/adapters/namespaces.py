@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
 
-__all__ = ["NetworkNamespace", "isolate", "run_isolated", "why_not"]
+__all__ = ["NetworkNamespace", "isolate", "mount_memory", "run_isolated", "why_not"]
 
 # linux/sched.h, linux/mount.h, linux/prctl.h
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
@@ -132,6 +132,12 @@ def _wait(child: int) -> int:
         except KeyboardInterrupt:
             continue
         return code if code >= 0 else 128 - code
+
+
+def mount_memory(directory: Path) -> None:
+    """Put an empty file system in memory over a directory, for this mount namespace alone: it vanishes with it, whatever is
+    in it. Raises OSError without CAP_SYS_ADMIN in it: call `isolate` or `run_isolated` before."""
+    _call("mount", b"tmpfs", os.fsencode(directory), b"tmpfs", MS_NOSUID | MS_NODEV, b"mode=0700")
 
 
 def why_not() -> str:

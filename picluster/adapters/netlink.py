@@ -47,8 +47,6 @@ class Message(NamedTuple):
     kind: int
     flags: int
     sequence: int
-    port: int
-    """In a notification: the `port` of the socket whose request caused it; 0 where the kernel acted by itself."""
     body: memoryview
 
 
@@ -88,10 +86,10 @@ def messages(data: memoryview) -> Iterator[Message]:
     """Split one datagram of the kernel's into its messages."""
     at = 0
     while at + HEADER.size <= len(data):
-        length, kind, flags, sequence, port = HEADER.unpack_from(data, at)
+        length, kind, flags, sequence, _ = HEADER.unpack_from(data, at)
         if length < HEADER.size:
             return
-        yield Message(kind, flags, sequence, port, data[at + HEADER.size : at + length])
+        yield Message(kind, flags, sequence, data[at + HEADER.size : at + length])
         at += (length + 3) & ~3
 
 
@@ -129,11 +127,6 @@ class Netlink:
         # The kernel writes it in the machine's order, and filters read big-endian.
         program = instruction(LOAD_HALF, KIND_AT) + instruction(JUMP_IF_EQUAL, socket.htons(kind), 0, 1) + REFUSE + PASS
         attach(self._socket, program)
-
-    @property
-    def port(self) -> int:
-        """The number by which the kernel knows this socket."""
-        return int(self._socket.getsockname()[0])
 
     def ask(self, kind: int, flags: int, body: bytes) -> list[Message]:
         """One request and its answers, up to the acknowledgement or the end of the dump. Raises the kernel's refusal."""

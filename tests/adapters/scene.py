@@ -165,6 +165,9 @@ class Scene:
         self.plug_in_pi()
         self.client = Host("client", 9, CLIENT, self.switch)
         self.intruder = Host("intruder", 66, INTRUDER, self.switch)
+        # The kernel lets a bridge's port forward some time after the cable is in.
+        for host in ("10.77.0.1", "10.77.0.66", "fd77::1", "fd77::66"):
+            self.client.reaches(ipaddress.ip_address(host))
 
     def plug_in_pi(self, name: str = "eth0", mac: str = PI, last: int = 1) -> None:
         with NetworkNamespace.current() as here:

@@ -20,6 +20,7 @@ from picluster.adapters.clock import BootClock
 from picluster.adapters.gate import Gate
 from picluster.adapters.keeper import KernelAddressKeeper
 from picluster.adapters.links import IFA_F_NODAD, IFA_F_NOPREFIXROUTE
+from picluster.adapters.neighbours import Neighbours
 from picluster.adapters.netlink import Netlink
 from picluster.adapters.nftables import NETLINK_NETFILTER, NFPROTO_INET, batch, change, new_table
 from picluster.errors import KernelError
@@ -255,9 +256,10 @@ def test_a_flushed_ruleset_is_rebuilt_by_the_next_renewal() -> None:
         with Netlink(NETLINK_NETFILTER) as netlink:
             netlink.commit(batch(change(DELETE_TABLE, socket.AF_UNSPEC)))
         assert tables() == []
-        until_ns = scene.lease(100)
-        assert keeper.hold(FLOATING, until_ns)
+        assert keeper.hold(FLOATING, scene.lease(60_000))
         assert scene.client.reaches(FLOATING.address)
+        until_ns = scene.lease(20)
+        assert keeper.hold(FLOATING, until_ns)
         until(lambda: scene.clock.now_ns() >= until_ns)
         assert host_route(FLOATING) in scene.configured()
         assert not scene.client.answered(FLOATING.address)
@@ -278,6 +280,17 @@ def test_an_address_that_somebody_removes_is_noticed_and_put_back() -> None:
             assert keeper.hold(floating, scene.lease(60_000))
             assert scene.client.reaches(floating.address)
             keeper.let_go(floating)
+
+
+@isolated
+def test_own_removals_are_no_news() -> None:
+    with Scene() as scene:
+        keeper = scene.keeper()
+        for floating in BOTH:
+            assert keeper.hold(floating, scene.lease(60_000))
+            keeper.let_go(floating)
+            assert keeper.hold(floating, scene.lease(60_000))
+        # What the kernel had to tell of these is in the queue before this.
         scene.switch.down("pi-eth0")
         assert arrived(keeper) == [LinkChanged("eth0", up=False)]
 
@@ -390,6 +403,7 @@ def test_a_foreign_claim_is_told_and_own_words_are_not() -> None:
         for floating in BOTH:
             assert keeper.hold(floating, scene.lease(60_000))
             keeper.announce(floating)
+            Neighbours().announce("wlan0", floating.address)
             with scene.intruder.namespace.entered():
                 scene.intruder.neighbours().announce("eth0", floating.address)
             assert set(arrived(keeper)) == {ForeignClaim(floating.name, INTRUDER)}
