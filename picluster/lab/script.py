@@ -1,0 +1,174 @@
+"""The scenes that the demo plays by itself, and what came of each.
+
+    a power cut       the holder's cable is pulled; another Pi has to take over
+    the return        it is plugged in again; the address must stay where it is
+    a partition       the holder is cut off from everybody; it has to let go before another Pi takes over
+    a frozen agent    the holder's agent stops running, and its kernel has to shut the gate by itself
+
+Every figure is the client's. A scene fails if nobody took over, or if two nodes answered, be it for a millisecond.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from picluster.agent.observer import Feed
+from picluster.errors import LabError
+from picluster.lab.ledger import Outage
+from picluster.lab.world import Fault, World
+from picluster.model.snapshot import NodeState
+
+__all__ = ["SCENES", "Director", "Result", "Scene"]
+
+STARTING_S = 20.0
+TAKEOVER_S = 5.0
+WINDOW_S = 1.1
+"""How long a fault lasts, at least: 1,000 requests, and the time that their answers may take."""
+AFTERMATH_S = 0.3
+"""How long it is watched, after a fault has ended, whether two answer."""
+CALM_S = 0.5
+WELL = {NodeState.HOLDER, NodeState.READY, NodeState.WITNESS}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    name: str
+    title: str
+    """For the table; `{holder}` is who holds the address."""
+    moves: bool
+    """Whether another node has to take over, or none may."""
+    needs: Fault | None = None
+
+
+SCENES = (
+    Scene("cut", "power cut: {holder} goes dark", moves=True),
+    Scene("return", "return: {other} boots again", moves=False),
+    Scene("partition", "partition: {holder} hears nobody", moves=True, needs=Fault.PARTITION),
+    Scene("freeze", "freeze: {holder}'s agent hangs", moves=True, needs=Fault.FREEZE),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a scene. `failure` and `skipped` are sentences' ends, empty where there is nothing to say."""
+
+    scene: str
+    title: str
+    held: str = ""
+    took_over: str = ""
+    outage_ms: float = 0.0
+    lost: int = 0
+    requests: int = 0
+    double_ms: float = 0.0
+    failure: str = ""
+    skipped: str = ""
+
+
+class Director:
+    """Plays the scenes in a world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._feed: Feed | None = None
+        self._dark = ""
+        """The Pi that was cut last."""
+
+    def start(self) -> float:
+        """Plug every Pi in and wait until the address is answered for and all agents know each other; returns how long that
+        took in seconds. Raises LabError where it does not happen."""
+        began = time.monotonic()
+        for name in self._world.stack.names:
+            self._world.plug(name)
+        self._feed = self._world.observe()
+        if not self._wait(lambda: bool(self.holder) and self._all_well(), STARTING_S):
+            raise LabError(f"the virtual Pis did not find each other within {STARTING_S:.0f} s. Their logs say why")
+        return time.monotonic() - began
+
+    @property
+    def holder(self) -> str:
+        """Who answers the client now."""
+        return self._world.client.ledger.answering(time.monotonic_ns())
+
+    def title(self, scene: Scene) -> str:
+        return scene.title.format(holder=self.holder or "nobody", other=self._dark or "the other")
+
+    def close(self) -> None:
+        if self._feed is not None:
+            self._feed.close()
+
+    def play(self, scene: Scene) -> Result:
+        """Play it to its end, until all is well again."""
+        reason = self._world.cannot.get(scene.needs, "") if scene.needs else ""
+        title = self.title(scene)
+        if reason:
+            return Result(scene.name, title, skipped=reason)
+        self._wait_calmly(CALM_S)
+        held = self.holder
+        began_ns, doubles_ms = time.monotonic_ns(), self._world.client.ledger.double_ms
+        end = self._begin(scene, held)
+        self._wait_calmly(WINDOW_S)
+        self._wait(lambda: self._answered_again(began_ns, held, moves=scene.moves), TAKEOVER_S)
+        counted = self._aftermath(began_ns)
+        end()
+        self._wait(self._all_well, STARTING_S)
+        self._wait_calmly(AFTERMATH_S)
+        return judged(scene, title, held, counted, self._world.client.ledger.double_ms - doubles_ms)
+
+    def _begin(self, scene: Scene, holder: str) -> Callable[[], None]:
+        """Make it happen; returns what ends it."""
+        world = self._world
+        if scene.name == "cut":
+            self._dark = holder
+            world.cut(holder)
+            return lambda: None
+        if scene.name == "return":
+            world.plug(self._dark)
+            return lambda: None
+        if scene.name == "partition":
+            world.part([holder])
+            return world.heal
+        world.freeze(holder)
+        return lambda: world.thaw(holder)
+
+    def _answered_again(self, since_ns: int, held: str, *, moves: bool) -> bool:
+        outage = self._aftermath(since_ns)
+        return outage.over and (outage.after != held or not moves)
+
+    def _aftermath(self, since_ns: int) -> Outage:
+        return self._world.client.ledger.aftermath(since_ns, time.monotonic_ns())
+
+    def _all_well(self) -> bool:
+        """Whether the observer sees every Pi with power, and each sees the others."""
+        assert self._feed is not None
+        nodes = {node.name: node for node in self._feed.latest().nodes}
+        return all(nodes[name].state in WELL for name in self._world.powered)
+
+    def _wait_calmly(self, duration_s: float) -> None:
+        self._wait(lambda: False, duration_s)
+
+    def _wait(self, over: Callable[[], bool], most_s: float) -> bool:
+        """Keep counting until it is over; False where that took too long."""
+        deadline = time.monotonic() + most_s
+        while time.monotonic() < deadline:
+            if over():
+                return True
+            self._world.client.pump(0.05)
+            for name in self._world.crashed():
+                raise LabError(f"the agent of {name} has ended by itself. Its log says why")
+        return False
+
+
+def judged(scene: Scene, title: str, held: str, counted: Outage, double_ms: float) -> Result:
+    """Whether that is what has to come of the scene."""
+    failure = ""
+    if double_ms:
+        failure = f"two nodes answered for {double_ms:.0f} ms"
+    elif scene.moves and counted.after in ("", held):
+        failure = "nobody took over"
+    elif not scene.moves and counted.after != held:
+        failure = f"the address went from {held} to {counted.after or 'nobody'}, and nothing called for it"
+    return Result(
+        scene.name, title, held, counted.after, counted.outage_ms, counted.lost, counted.requests, double_ms, failure
+    )
