@@ -241,7 +241,7 @@ class Agent:
             self.ports.keeper.let_go(self._floating(address))
         except KernelError as error:
             self._stuck.add(address)
-            self.member.could_not_let_go(address)
+            self.member.could_not_let_go()
             text = f"{address} could not be taken off this machine, trying again: {error}"
             self.tell(Event(EventKind.LOST, Severity.BAD, text, address, reason=str(error)))
             return False

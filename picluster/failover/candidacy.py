@@ -97,6 +97,8 @@ class Candidacy:
         self.cause = Cause.FIRST
         self.lease_end_ns = 0
         self._barred_until_ns = 0
+        self._gate_until_ns = 0
+        """Until when the kernel may go on answering if it does not let go."""
         self._claims: dict[int, tuple[int, int]] = {}
         """By number, when a claim was sent and the term that it asked for (ns)."""
         self._voted: dict[str, int] = {}
@@ -242,7 +244,8 @@ class Candidacy:
             self._note_vacancy(now_ns, release.cause)
         if self.phase is Phase.CLAIMING:
             return
-        if release.successor == self.house.me.node and self.house.may_hold(self.floating):
+        called = release.successor == self.house.me.node and now_ns >= self._barred_until_ns
+        if called and self.house.may_hold(self.floating):
             self._start_claiming(now_ns)
             return
         # The successor goes first; everybody else stands by for the case that it does not.
@@ -297,8 +300,10 @@ class Candidacy:
             self.house.do(Announce(name, self.lease_end_ns))
 
     def could_not_let_go(self) -> None:
-        """The kernel still answers, until the lease ends there: a release would be a lie."""
+        """The kernel may go on answering until the lease ends there. Until then a release would be a lie, and so would be
+        one of a new claim that comes to nothing."""
         self._releases.clear()
+        self._barred_until_ns = max(self._barred_until_ns, self._gate_until_ns)
 
     def address_removed(self) -> None:
         """Something else took the address off its interface, though the lease holds: put it back."""
@@ -396,6 +401,7 @@ class Candidacy:
 
     def _take(self, now_ns: int) -> None:
         self._become(Phase.HOLDING)
+        self._releases.clear()
         self._taken_ns = now_ns
         self._previous, self.holder_name = self.holder_name, self.house.me.node
         self.holder = None
@@ -446,6 +452,8 @@ class Candidacy:
     def _become(self, phase: Phase) -> None:
         if phase not in _MAY_BECOME[self.phase]:
             raise TransitionError(f"{self.floating.name}: {self.phase.value} cannot become {phase.value}")
+        if self.phase is Phase.HOLDING:
+            self._gate_until_ns = self.lease_end_ns
         self.phase = phase
         self.lease_end_ns = self.lease_end_ns if phase is Phase.HOLDING else 0
 

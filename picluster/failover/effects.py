@@ -30,8 +30,8 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class LetGo:
-    """Stop answering, at once and surely. If it fails, nothing after it in the same list may be obeyed, and the member has to
-    be told with `could_not_let_go`."""
+    """Stop answering, at once and surely. If it fails, nothing after it in the same list may be obeyed, and the member has
+    to be told with `could_not_let_go`."""
 
     address: str
 

@@ -23,7 +23,6 @@ from picluster.model.inventory import Configuration, FloatingAddress
 from picluster.model.membership import PeerView
 from picluster.model.messages import Cause, Claim, Grant, Held, Refusal, Release
 
-
 _INCARNATION_BITS = (1 << 31) - 1
 
 
@@ -115,7 +114,11 @@ class Member:
     def receive(
         self, now_ns: int, sender: str, incarnation: int, message: Claim | Grant | Refusal | Release
     ) -> list[Effect]:
-        """A message from a peer whose incarnation is believed, or from this node to itself."""
+        """A message from a peer whose incarnation is believed, or from this node to itself.
+
+        `now_ns` must have been read after the message was taken from the socket: a voter counts its grant from then, and
+        that has to be after the claim was sent. A clock that was read before waiting for messages breaks rule 2.
+        """
         self._expire(now_ns)
         candidacy = self._candidacies.get(message.address)
         by = Holder(sender, incarnation)
@@ -152,9 +155,10 @@ class Member:
         candidacy.could_not_hold(now_ns, self._heirs(now_ns, [candidacy])[address], reason)
         return self._flush()
 
-    def could_not_let_go(self, address: str) -> None:
-        """`LetGo` failed, and nothing after it was obeyed."""
-        self._candidacies[address].could_not_let_go()
+    def could_not_let_go(self) -> None:
+        """`LetGo` failed, and nothing after it was obeyed: that may concern other addresses of the same list, too."""
+        for candidacy in self._candidacies.values():
+            candidacy.could_not_let_go()
 
     def foreign_claim(self, now_ns: int, address: str, mac: str) -> list[Effect]:
         """A machine outside the cluster says on the wire that the address is its own."""
