@@ -26,7 +26,7 @@ RECORD = struct.Struct("<BBIq")
 """One thing that the client saw: its kind, the node's index, the request's number, when (ns of the monotonic clock)."""
 SENT, ANSWERED, AUDIT_ANSWERED, ARP_ANSWERED = range(4)
 NOBODY = 255
-STALE_NS = 60_000_000
+STALE_NS = 100_000_000
 """Without an answer for this long the client says that nobody answers."""
 KEPT = 120 * RATE
 
@@ -65,6 +65,9 @@ class Ledger:
         self._first = 0
         self._audited: dict[tuple[int, int], int] = {}
         self._doubles_ms: set[int] = set()
+        self._counted_from: int | None = None
+        """The first request that was answered at once. Before it there was no service that could be out, and what the
+        kernel had kept back until it knew the address (ARP) came late."""
         self.sent = 0
         self.answered = 0
 
@@ -74,7 +77,7 @@ class Ledger:
             if kind == SENT:
                 self._note_sent(number, at_ns)
             elif kind == ANSWERED:
-                self._note_answer(number, node)
+                self._note_answer(number, node, at_ns)
             else:
                 self._note_audit(kind, number, node, at_ns)
 
@@ -95,7 +98,7 @@ class Ledger:
     def lost(self, now_ns: int) -> int:
         """Requests without an answer, of all so far, those still under way aside."""
         under_way = sum(1 for request in self._recent(now_ns - STALE_NS) if request.node == NOBODY)
-        return self.sent - self.answered - under_way
+        return self.sent - self.answered - under_way if self.answered else 0
 
     def aftermath(self, since_ns: int, now_ns: int) -> Outage:
         """Judge what came after a moment: the first second's requests, or all up to now where it was not over by then."""
@@ -126,16 +129,21 @@ class Ledger:
             self._first += KEPT
             self._audited.clear()
 
-    def _note_answer(self, number: int, node: int) -> None:
+    def _note_answer(self, number: int, node: int, at_ns: int) -> None:
         position = number - self._first
         if not 0 <= position < len(self._requests):
             return
         request = self._requests[position]
-        if request.node == NOBODY:
-            request.node = node
-            self.answered += 1
-        elif request.node != node:
+        if request.node not in (NOBODY, node):
             self._note_double(request.sent_ns, 1)
+        if request.node != NOBODY:
+            return
+        request.node = node
+        if self._counted_from is None and at_ns - request.sent_ns < STALE_NS:
+            self._counted_from = number
+            self.sent -= position
+        if self._counted_from is not None and number >= self._counted_from:
+            self.answered += 1
 
     def _note_audit(self, kind: int, number: int, node: int, at_ns: int) -> None:
         first = self._audited.setdefault((kind, number), node)

@@ -142,7 +142,7 @@ def _run_in_namespaces(function: Callable[[], int]) -> int:
     def pass_on(_number: int, _frame: FrameType | None) -> None:
         os.write(writing, b".")
 
-    with _reacting(pass_on):
+    with _reacting(pass_on, signal.SIGTERM, signal.SIGHUP):
         try:
             return run_isolated(inside)
         finally:
@@ -157,13 +157,13 @@ def _orderly_end() -> Iterator[None]:
     def leave(number: int, _frame: FrameType | None) -> None:
         sys.exit(128 + number)
 
-    with _reacting(leave):
+    with _reacting(leave, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         yield
 
 
 @contextmanager
-def _reacting(reaction: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = {number: signal.signal(number, reaction) for number in (signal.SIGTERM, signal.SIGHUP)}
+def _reacting(reaction: Callable[[int, FrameType | None], None], *numbers: int) -> Iterator[None]:
+    before = {number: signal.signal(number, reaction) for number in numbers}
     try:
         yield
     finally:

@@ -84,17 +84,17 @@ class DemoOperator:
         return self._prompt if time.monotonic() < self._prompt_until else ""
 
     def press(self, key: str) -> None:
-        action = self._actions.get(key)
-        if action is None:
-            return
+        """Do what the key means; a key that means nothing is left alone."""
+        self._world.client.pump()
         now_ns = time.monotonic_ns()
         try:
-            what = action()
+            what = self._actions[key]() if key in self._actions else ""
         except PiclusterError as error:
             self._say(str(error))
             return
-        self._say(what)
-        self._deeds.append(Deed(what, now_ns))
+        if what:
+            self._say(what)
+            self._deeds.append(Deed(what, now_ns))
 
     def snapshot(self) -> ClusterSnapshot:
         self._world.client.pump()
