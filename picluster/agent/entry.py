@@ -75,7 +75,7 @@ def open_keeper(settings: AgentConfiguration, clock: Clock) -> AddressKeeper:
     if settings.mode is Mode.LOOPBACK:
         from picluster.adapters.loopback import LoopbackAddressKeeper  # noqa: PLC0415
 
-        return LoopbackAddressKeeper(clock, settings.node.name, settings.loopback_ports)
+        return LoopbackAddressKeeper(settings.node.name, settings.loopback_ports, clock)
     from picluster.adapters.keeper import KernelAddressKeeper  # noqa: PLC0415
 
     return KernelAddressKeeper(clock)

@@ -7,6 +7,7 @@ with heartbeats of its own, so that they can tell that it is still there.
 from __future__ import annotations
 
 import select
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass, replace
@@ -24,6 +25,8 @@ from picluster.ports import Beacon, Clock, Datagrams
 from picluster.wire import Keyring
 
 EVENTS_KEPT = 100
+PICTURE_S = 0.1
+"""How often a feed takes a new picture."""
 ARRIVAL_NS = 3_000_000_000
 """How long a newly joined observer takes what it sees for the state of things, and not for news."""
 

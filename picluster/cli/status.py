@@ -11,7 +11,7 @@ import json
 from picluster.agent.plain import plain, rebuilt
 from picluster.cli.joining import add_cluster, join
 from picluster.cli.local import add_run_dir, tell_agent
-from picluster.dashboard import plain_text
+from picluster.dashboard.export import plain as drawn
 from picluster.model.snapshot import ClusterSnapshot, Health, NodeState
 
 EXIT_CODES = {Health.HEALTHY: 0, Health.DEGRADED: 1, Health.DOWN: 2}
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     snapshot = observed(arguments) if arguments.inventory else told(arguments)
     whole = {"health": snapshot.health.value, "cluster": plain(snapshot)}
-    print(json.dumps(whole, indent=2) if arguments.json else plain_text(snapshot))
+    print(json.dumps(whole, indent=2) if arguments.json else drawn(snapshot))
     return EXIT_CODES[snapshot.health]
 
 
