@@ -16,6 +16,7 @@ import json
 import os
 import socket
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,7 +151,7 @@ class ControlServer:
 
 def status_of(agent: Agent) -> Plain:
     """What `status` answers: this agent, and the cluster as it sees it."""
-    snapshot = agent.snapshot()
+    snapshot = agent.snapshot(time.strftime("%H:%M:%S"))
     identity = agent.messenger.identity
     return {
         "node": identity.node,

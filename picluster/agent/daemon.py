@@ -175,14 +175,13 @@ class Agent:
         self.messenger.expect(inventory)
         self._heartbeat_due_ns = 0
 
-    def snapshot(self) -> ClusterSnapshot:
-        """The whole cluster, as seen from here."""
+    def snapshot(self, clock: str) -> ClusterSnapshot:
+        """The whole cluster, as seen from here, at that time of day."""
         now_ns = self.ports.clock.now_ns()
         own = self.messenger.identity.node
         testimonies = testimonies_of(self.messenger, now_ns)
         testimonies[own] = Testimony(self._heartbeat(now_ns, 0), heard_age_ns=0, endpoint="here")
         events = [EventView(logged.clock, logged.event.severity, logged.event.text) for logged in self.events]
-        clock = self.events[-1].clock if self.events else ""
         notices = self.ports.keeper.not_covered()
         return take_snapshot(self.inventory, testimonies, self.messenger.silent_ns, clock, events, notices)
 
