@@ -185,7 +185,7 @@ class KernelAddressKeeper:
 
     def _understood(self, speech: Speech) -> list[Observation]:
         question = self._question
-        if question is not None and (speech.interface, speech.address) == (question.interface, question.gateway):
+        if speech.answer and question and (speech.interface, speech.address) == (question.interface, question.gateway):
             self._question = None
             return [GatewayAnswered(question.number)]
         now_ns = self._clock.now_ns()

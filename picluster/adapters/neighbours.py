@@ -52,6 +52,8 @@ class Speech:
     interface: str
     address: IPAddress
     mac: str
+    answer: bool
+    """Whether it was said to this machine alone, in answer to its question."""
 
 
 # --- frames -------------------------------------------------------------------------------------------------------------
@@ -186,12 +188,14 @@ class Neighbours:
         spoken: list[Speech] = []
         for (interface, version), line in self._lines.items():
             for frame in _waiting(line.socket):
+                mac, to_us = frame[6:12].hex(":"), frame[:6] == line.mac
                 if version == 4:
-                    _, _, _, _, _, mac, sender, _, _ = ARP.unpack_from(frame, 14)
-                    spoken.append(Speech(interface, ipaddress.IPv4Address(sender), mac.hex(":")))
+                    _, _, _, _, operation, sender_mac, sender, _, _ = ARP.unpack_from(frame, 14)
+                    address: IPAddress = ipaddress.IPv4Address(sender)
+                    mac, to_us = sender_mac.hex(":"), to_us and operation == ARP_REPLY
                 else:
-                    target = ipaddress.IPv6Address(frame[TARGET_AT : TARGET_AT + 16])
-                    spoken.append(Speech(interface, target, frame[6:12].hex(":")))
+                    address = ipaddress.IPv6Address(frame[TARGET_AT : TARGET_AT + 16])
+                spoken.append(Speech(interface, address, mac, to_us))
         return spoken
 
     def close(self) -> None:
@@ -247,6 +251,7 @@ def _waiting(listener: socket.socket) -> list[bytes]:
         except BlockingIOError:
             return frames
         except OSError as error:
-            # ENETDOWN is reported once, when the interface goes down.
-            if error.errno not in (errno.ENETDOWN, errno.ENXIO):
+            # ENETDOWN is reported once, when the interface goes down; what else waits is read in the next turn.
+            if error.errno not in LOST:
                 raise
+            return frames

@@ -45,6 +45,8 @@ NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, NFTA_CHAIN_HOOK, NFTA_CHAIN_TYPE = 1, 3, 4, 7
 NFTA_RULE_TABLE, NFTA_RULE_CHAIN, NFTA_RULE_EXPRESSIONS = 1, 2, 4
 NFTA_SET_TABLE, NFTA_SET_NAME, NFTA_SET_FLAGS, NFTA_SET_KEY_TYPE, NFTA_SET_KEY_LEN, NFTA_SET_ID = 1, 2, 3, 4, 5, 10
 NFT_SET_INTERVAL, NFT_SET_TIMEOUT = 0x4, 0x10
+TYPE_TIME = 43
+"""How `nft list` is to show the elements (nftables, include/datatype.h); the kernel does not care."""
 NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_ELEMENTS = 1, 2, 3
 NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_FLAGS, NFTA_SET_ELEM_TIMEOUT = 1, 3, 4
 NFT_SET_ELEM_INTERVAL_END = 0x1
@@ -95,14 +97,14 @@ def delete_table(family: int, name: str) -> bytes:
 
 
 def new_set(family: int, table: str, name: str, set_id: int, key_bytes: int) -> bytes:
-    """A set of intervals whose elements may have timeouts. `set_id` names it for the rules of the same batch."""
+    """A set of intervals of time whose elements may have timeouts. `set_id` names it for the rules of the same batch."""
     return change(
         NFT_MSG_NEWSET,
         family,
         text(NFTA_SET_TABLE, table),
         text(NFTA_SET_NAME, name),
         number(NFTA_SET_FLAGS, NFT_SET_INTERVAL | NFT_SET_TIMEOUT),
-        number(NFTA_SET_KEY_TYPE, 0),
+        number(NFTA_SET_KEY_TYPE, TYPE_TIME),
         number(NFTA_SET_KEY_LEN, key_bytes),
         number(NFTA_SET_ID, set_id),
     )

@@ -114,15 +114,26 @@ def test_after_the_lease_no_interface_answers_arp_and_no_service_speaks() -> Non
         assert keeper.hold(FLOATING, scene.lease(60_000))
         with scene.client.namespace.entered():
             assert PI in who_has()
+            request = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         service = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        service.settimeout(PATIENCE_S)
         service.bind((str(FLOATING.address), 7777))
         service.sendto(b"while it is ours", ("10.77.0.9", 7777))
+        request.sendto(b"in time", (str(FLOATING.address), 7777))
+        assert service.recv(100) == b"in time"
         until_ns = scene.lease(5)
         assert keeper.hold(FLOATING, until_ns)
         until(lambda: scene.clock.now_ns() >= until_ns)
         assert host_route(FLOATING) in scene.configured()
         with pytest.raises(PermissionError):
             service.sendto(b"not any more", ("10.77.0.9", 7777))
+        request.sendto(b"too late", (str(FLOATING.address), 7777))
+        assert keeper.hold(FLOATING, scene.lease(60_000))
+        request.sendto(b"in time again", (str(FLOATING.address), 7777))
+        assert service.recv(100) == b"in time again"
+        until_ns = scene.lease(5)
+        assert keeper.hold(FLOATING, until_ns)
+        until(lambda: scene.clock.now_ns() >= until_ns)
         with scene.client.namespace.entered():
             assert who_has() == set()
 
@@ -417,6 +428,8 @@ def test_a_probe_finds_who_has_the_address() -> None:
         keeper = scene.keeper()
         for floating in BOTH:
             scene.intruder.links.add_address("eth0", host_route(floating))
+            # The kernel joins a new address's multicast group only some time after it has said that the address is there.
+            assert scene.client.reaches(floating.address)
             keeper.probe(floating)
             assert arrived(keeper) == [ForeignClaim(floating.name, INTRUDER)]
 
@@ -428,9 +441,14 @@ def test_the_gateway_answers_with_the_questions_number() -> None:
         for number, gateway in ((7, "10.77.0.9"), (8, "fd77::9")):
             keeper.ask_gateway(ipaddress.ip_address(gateway), "eth0", number)
             assert arrived(keeper) == [GatewayAnswered(number)]
-        keeper.ask_gateway(ipaddress.ip_address("10.77.0.254"), "eth0", 9)
-        keeper.ask_gateway(ipaddress.ip_address("10.77.0.9"), "eth0", 10)
-        assert arrived(keeper) == [GatewayAnswered(10)]
+        keeper.ask_gateway(ipaddress.ip_address("10.77.0.66"), "eth0", 9)
+        assert arrived(keeper) == [GatewayAnswered(9)]
+        # What a gateway says to everybody is no answer, and one that is not there gives none.
+        keeper.ask_gateway(ipaddress.ip_address("10.77.0.254"), "eth0", 10)
+        with scene.intruder.namespace.entered():
+            scene.intruder.neighbours().announce("eth0", ipaddress.ip_address("10.77.0.254"))
+        select.select(keeper.filenos(), [], [], PATIENCE_S)
+        assert keeper.observations() == []
 
 
 @isolated
@@ -441,6 +459,9 @@ def test_an_idle_keeper_is_not_woken_by_what_does_not_concern_it() -> None:
             assert keeper.hold(floating, scene.lease(60_000))
             assert scene.client.reaches(floating.address)
         keeper.observations()
+        scene.pi.add_address("eth0", "10.77.0.50/32")
+        for floating in BOTH:
+            assert keeper.hold(floating, scene.lease(120_000))
         everything = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         everything.bind(("eth0", 3))
         with scene.intruder.namespace.entered():
