@@ -110,13 +110,15 @@ class Candidacy:
         self._round_ns = now_ns
         self._renew_ns = 0
         self._retry_ns = 0
-        self._taken_ns = 0
+        self.taken_ns = 0
+        """When this node began to hold it."""
         self._previous = ""
         self._outage_ns = 0
         self._announced = 0
         self._announce_ns = NEVER_NS
         self._conflict_ns = 0
         self._releases: list[tuple[int, Release]] = []
+        self._heard_release: tuple[Holder, int] | None = None
 
     # ── what the member asks ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -145,7 +147,7 @@ class Candidacy:
 
     def held(self, now_ns: int) -> Held:
         left_us = max(0, self.lease_end_ns - now_ns) // 1_000
-        held_us = (now_ns - self._taken_ns) // 1_000
+        held_us = (now_ns - self.taken_ns) // 1_000
         return Held(self.floating.name, left_us, held_us, self._previous, self.cause, self._outage_ns // 1_000)
 
     # ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -240,6 +242,9 @@ class Candidacy:
         """Somebody lets go, or takes a claim back that came to nothing."""
         if self.phase is Phase.HOLDING or (self.holder is not None and self.holder != by):
             return
+        if self._heard_release == (by, release.number):
+            return  # said again for those who missed it; the head start of its successor is not to grow by that
+        self._heard_release = (by, release.number)
         if self.holder is not None:
             self._note_vacancy(now_ns, release.cause)
         if self.phase is Phase.CLAIMING:
@@ -402,7 +407,7 @@ class Candidacy:
     def _take(self, now_ns: int) -> None:
         self._become(Phase.HOLDING)
         self._releases.clear()
-        self._taken_ns = now_ns
+        self.taken_ns = now_ns
         self._previous, self.holder_name = self.holder_name, self.house.me.node
         self.holder = None
         self._outage_ns = now_ns - self.heard_ns if self._previous else 0
@@ -423,7 +428,7 @@ class Candidacy:
         self.house.do(Announce(self.floating.name, self.lease_end_ns))
         self._announced += 1
         if self._announced < len(ANNOUNCE_AT_NS):
-            self._announce_ns = self._taken_ns + ANNOUNCE_AT_NS[self._announced]
+            self._announce_ns = self.taken_ns + ANNOUNCE_AT_NS[self._announced]
         else:
             self._announce_ns = now_ns + ANNOUNCE_EVERY_NS
 

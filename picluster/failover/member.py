@@ -140,7 +140,7 @@ class Member:
         self._expire(now_ns)
         self._peers = peers
         for candidacy in self._holding():
-            better = self._failback_target(now_ns, candidacy.floating)
+            better = self._failback_target(now_ns, candidacy)
             if better:
                 candidacy.stand_down(now_ns, Cause.FAILBACK, better)
         return self._flush()
@@ -311,11 +311,13 @@ class Member:
         ranks = ranking.order([one.floating for one in leaving], self._peers, load, {})
         return {address: names[0] if names else "" for address, names in ranks.items()}
 
-    def _failback_target(self, now_ns: int, floating: FloatingAddress) -> str | None:
-        if not floating.failback:
-            return None
+    def _failback_target(self, now_ns: int, candidacy: Candidacy) -> str | None:
+        """Who should have it instead. Both have to have settled: else an address that was moved on purpose would be back
+        at once, and one whose preferred holder is heard, and yet wins no majority, would be dark again and again."""
         settled_ns = now_ns - self.configuration.timing.settle_ns
-        return ranking.preferred(floating, self.me.node, self._peers, settled_ns)
+        if not candidacy.floating.failback or candidacy.taken_ns > settled_ns:
+            return None
+        return ranking.preferred(candidacy.floating, self.me.node, self._peers, settled_ns)
 
     def _everybody(self) -> dict[str, PeerView]:
         myself = PeerView(fit=self.fit, standby=self.standby, holds=frozenset(), well_since_ns=0)
