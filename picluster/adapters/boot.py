@@ -22,10 +22,10 @@ class FileBootRecord:
     """A `picluster.ports.BootRecord` in the agent's run directory, which belongs to this agent alone."""
 
     def __init__(self, run_dir: Path, clock: Clock, boot_id: str | None = None) -> None:
-        """`boot_id`: what names this boot, where the kernel does not (not Linux). Reads the file once."""
+        """`boot_id`: what names this boot, where it is known better. Reads the file once."""
         self._file = run_dir / FILE_NAME
         self._clock = clock
-        self._boot_id = BOOT_ID.read_text(encoding="ascii").strip() if boot_id is None else boot_id
+        self._boot_id = _this_boot() if boot_id is None else boot_id
         self._longest_us = self._read()
 
     def longest_term_us(self) -> int | None:
@@ -56,3 +56,11 @@ class FileBootRecord:
             # Damaged, perhaps in this very boot: the longest term that can have been granted is the safe guess.
             return LONGEST_LEASE_MS * 1_000
         return int(term) if boot_id == self._boot_id else None
+
+
+def _this_boot() -> str:
+    try:
+        return BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        # Not Linux. A file of an earlier boot then counts too, which only makes the voter more careful.
+        return "unknown"

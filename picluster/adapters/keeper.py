@@ -105,15 +105,15 @@ class KernelAddressKeeper:
             if self._gate is not None:
                 self._gate.open(floating, wall_ns + left_ns, left_ns)
             self._addresses.refresh(floating, now_ns, until_ns)
+            self._until_ns[floating.name] = until_ns
+            if taking:
+                self._listen(floating.interface)
         except KernelError:
             self.let_go(floating)
             raise
-        self._until_ns[floating.name] = until_ns
         if self._clock.now_ns() >= until_ns:
             self.let_go(floating)
             return False
-        if taking:
-            self._listen(floating.interface)
         return True
 
     def let_go(self, floating: FloatingAddress) -> None:

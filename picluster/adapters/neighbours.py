@@ -161,10 +161,12 @@ class Neighbours:
         wanted = set(addresses)
         for version in (4, 6):
             mine = {address for address in wanted if address.version == version}
-            if mine or (interface, version) in self._lines:
-                line = self._line(interface, version)
-                if line.addresses != mine:
-                    self._filter(line, version, mine)
+            line = self._lines.get((interface, version))
+            if line is None or not mine <= line.addresses:
+                # To hear less, no interface is needed: it may have gone.
+                line = self._line(interface, version) if mine else None
+            if line is not None and line.addresses != mine:
+                self._filter(line, version, mine)
 
     def announce(self, interface: str, address: IPAddress) -> None:
         """Say once that the address is here. Raises KernelError where there is no such interface."""

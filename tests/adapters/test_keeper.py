@@ -186,7 +186,7 @@ class ScriptedClock:
 @isolated
 def test_frozen_between_looking_at_the_clock_and_being_done_it_shuts_at_once_and_says_so() -> None:
     with Scene() as scene:
-        keeper = KernelAddressKeeper(ScriptedClock(at=2, later_ns=5_000 * MS))
+        keeper = KernelAddressKeeper(ScriptedClock(at=3, later_ns=5_000 * MS))
         assert not keeper.hold(FLOATING, scene.lease(3_000))
         assert host_route(FLOATING) not in scene.configured()
         assert not scene.client.answered(FLOATING.address)
@@ -325,8 +325,10 @@ def test_an_interface_that_is_replaced_by_another_of_its_name_carries_on() -> No
     with Scene() as scene:
         keeper = scene.keeper()
         assert keeper.hold(FLOATING, scene.lease(60_000))
+        assert keeper.hold(FLOATING6, scene.lease(60_000))
         scene.pi.remove("eth0")
         assert LinkChanged("eth0", up=False) in arrived(keeper)
+        keeper.let_go(FLOATING6)
         with pytest.raises(KernelError, match="no interface eth0"):
             keeper.hold(FLOATING, scene.lease(60_000))
         with pytest.raises(KernelError, match="no interface eth0"):
