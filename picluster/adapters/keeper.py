@@ -49,19 +49,12 @@ class Question:
 class KernelAddressKeeper:
     """Rents floating addresses from this machine's kernel."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        *,
-        gate: Callable[[], Gate] = Gate,
-        wall_ns: Callable[[], int] = time.time_ns,
-    ) -> None:
+    def __init__(self, clock: Clock, *, gate: Callable[[], Gate] = Gate) -> None:
         """Where `gate` raises KernelError, the keeper works without one, and `not_covered` says so.
 
         Raises KernelError where the kernel gives no netlink socket.
         """
         self._clock = clock
-        self._wall_ns = wall_ns
         self._addresses = Addresses()
         self._neighbours = Neighbours()
         self._gate: Gate | None = None
@@ -93,7 +86,7 @@ class KernelAddressKeeper:
             self._until_ns.pop(floating.name, None)
 
     def hold(self, floating: FloatingAddress, until_ns: int) -> bool:
-        wall_ns = self._wall_ns()
+        wall_ns = time.time_ns()
         now_ns = self._clock.now_ns()
         left_ns = until_ns - now_ns
         if left_ns <= 0:
