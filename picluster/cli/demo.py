@@ -91,8 +91,7 @@ def play_script(world: World, choice: Choice, *, as_json: bool) -> int:
     def say(words: str, end: str = "\n") -> None:
         print(words, end=end, file=out, flush=True)
 
-    say(f"{world.stack.size} virtual Pis, {world.description}")
-    say(f"{choice.mode.value} mode: {choice.reason}")
+    say(f"{world.stack.size} virtual Pis, {world.description}\n({choice.mode.value} mode: {choice.reason})")
     director = Director(world)
     try:
         started_s = director.start()

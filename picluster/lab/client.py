@@ -31,6 +31,7 @@ from picluster.lab.ledger import (
     NOBODY,
     PERIOD_NS,
     SENT,
+    STRANGER,
     record,
 )
 
@@ -40,6 +41,8 @@ MOST_LATE_NS = 20 * PERIOD_NS
 REPORT_EVERY = 20
 """Requests between two writes to the standard output."""
 NUMBER_BYTES = 8
+PI_MACS = bytes.fromhex("dca6320000")
+"""How the hardware addresses of virtual Pis begin; the last byte is the Pi's number."""
 
 
 class Reporter:
@@ -121,8 +124,8 @@ class Auditor:
                 return
             speaker = arp_speaker(frame, self._host)
             if speaker is not None:
-                # Virtual Pis carry their number in their hardware address.
-                self._reporter.note(ARP_ANSWERED, speaker[5] - 1, self._arp_number, time.monotonic_ns())
+                node = speaker[-1] - 1 if speaker.startswith(PI_MACS) else STRANGER
+                self._reporter.note(ARP_ANSWERED, node, self._arp_number, time.monotonic_ns())
 
 
 def read_answers(own: socket.socket, kind: int, nodes: dict[bytes, int], reporter: Reporter) -> None:
@@ -134,9 +137,8 @@ def read_answers(own: socket.socket, kind: int, nodes: dict[bytes, int], reporte
             return
         except OSError:
             continue  # an ICMP error of an earlier request
-        node = nodes.get(answer[NUMBER_BYTES:])
-        if node is not None:
-            reporter.note(kind, node, int.from_bytes(answer[:NUMBER_BYTES], "big"), time.monotonic_ns())
+        node = nodes.get(answer[NUMBER_BYTES:], STRANGER)
+        reporter.note(kind, node, int.from_bytes(answer[:NUMBER_BYTES], "big"), time.monotonic_ns())
 
 
 def run(askers: Sequence[Asker | Auditor], reporter: Reporter) -> None:

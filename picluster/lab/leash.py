@@ -23,6 +23,8 @@ from picluster.lab.programs import environment
 __all__ = ["Leash", "main"]
 
 TRIES = 3
+LONGEST_PLACE, SHORT_PLACE = 60, "/tmp"  # noqa: S108  mkdtemp makes a directory of its own in there
+"""The path of a Unix socket has room for a hundred bytes or so (man 7 unix)."""
 
 
 class Leash:
@@ -55,8 +57,8 @@ class Leash:
 def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    # The name is short: the path of a Unix socket has room for some hundred bytes.
-    directory = tempfile.mkdtemp(prefix="picluster-")
+    place = tempfile.gettempdir()
+    directory = tempfile.mkdtemp(prefix="picluster-", dir=place if len(place) <= LONGEST_PLACE else SHORT_PLACE)
     print(directory, flush=True)
     while os.read(0, 64):
         pass

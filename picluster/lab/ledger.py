@@ -25,7 +25,7 @@ ARP_EVERY = 10
 RECORD = struct.Struct("<BBIq")
 """One thing that the client saw: its kind, the node's index, the request's number, when (ns of the monotonic clock)."""
 SENT, ANSWERED, AUDIT_ANSWERED, ARP_ANSWERED = range(4)
-NOBODY = 255
+NOBODY, STRANGER = 255, 254
 STALE_NS = 100_000_000
 """Without an answer for this long the client says that nobody answers."""
 KEPT = 120 * RATE
@@ -166,7 +166,7 @@ class Ledger:
         return next((r for r in reversed(self._requests) if r.sent_ns < moment_ns and r.node != NOBODY), None)
 
     def _name(self, node: int) -> str:
-        return self._names[node] if node < len(self._names) else "a stranger"
+        return self._names[node] if node < len(self._names) else "a foreign machine"
 
 
 def _gaps(before: Request | None, window: Sequence[Request]) -> Iterator[tuple[int, int]]:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Collection
 from contextlib import ExitStack
+from dataclasses import replace
 
 from picluster.lab.leash import Leash
 from picluster.lab.programs import ClientFeed, kill, start
@@ -29,7 +30,8 @@ class LoopbackWorld(World):
 
     def __init__(self, stack: Stack) -> None:
         self._leash = Leash()
-        super().__init__(stack, self._leash.directory)
+        # All labs of this machine share one loopback interface, and hear each other's mDNS there.
+        super().__init__(replace(stack, cluster=f"lab-{self._leash.group}"), self._leash.directory)
         self.cannot = {
             Fault.FREEZE: "a frozen process keeps its port; only a kernel that rents out the address would end that",
             Fault.PARTITION: "there is no cable between processes of one machine",
@@ -40,7 +42,7 @@ class LoopbackWorld(World):
         named = ", ".join(f"{name} = {port}" for name, port in floating.items())
         lines = f'mode = "loopback"\nhosts = ["{HOST}"]\n[loopback]\nports = {{ {named} }}'
         nodes = dict(zip(stack.names, ports[len(floating) :], strict=True))
-        write_files(stack, self.directory, nodes, dict.fromkeys(stack.names, lines))
+        write_files(self.stack, self.directory, nodes, dict.fromkeys(stack.names, lines))
         command = [sys.executable, "-m", "picluster.lab.client", HOST, str(floating["web"]), "--nodes", *stack.names]
         client = start(command, self.log(CLIENT), group=self._leash.group, reading=True)
         self.client = ClientFeed(client, stack.names)

@@ -79,7 +79,7 @@ def _try_everything(writing: int) -> int:
 
     step = "a file system in memory"
     try:
-        _mount_place()
+        memory_place()
         step = "bridges and virtual cables"
         with NetworkNamespace.create() as machine, Links() as links:
             links.add_bridge("switch")
@@ -100,7 +100,7 @@ def run_lab(mode: Mode, stack: Stack, body: Callable[[World], int]) -> int:
 def _run_namespace_world(stack: Stack, body: Callable[[World], int]) -> int:
     from picluster.lab.namespaces import NamespaceWorld  # noqa: PLC0415
 
-    with NamespaceWorld(stack, _mount_place()) as world:
+    with NamespaceWorld(stack, memory_place()) as world:
         return body(world)
 
 
@@ -111,7 +111,7 @@ def _run_loopback_world(stack: Stack, body: Callable[[World], int]) -> int:
         return body(world)
 
 
-def _mount_place() -> Path:
+def memory_place() -> Path:
     """An empty directory of our own, in memory, in our mount namespace."""
     from picluster.adapters.namespaces import mount_memory  # noqa: PLC0415
 

@@ -11,8 +11,9 @@ from picluster.lab.stack import Stack
 
 __all__ = ["HEADING", "as_json", "last_words", "progress", "row", "verdict"]
 
-COLUMNS = ((33, "what happens"), (6, "held"), (11, "took over"), (9, "outage"), (15, "lost of asked"))
-HEADING = "".join(title.ljust(width) for width, title in COLUMNS) + "two answered"
+COLUMNS = ((29, "what happens"), (6, "held"), (10, "took over"), (8, "outage"), (15, "lost of asked"))
+"""Together with the last one they fit into 80 columns."""
+HEADING = "".join(title.ljust(width) for width, title in COLUMNS) + "two at once"
 LAST_LINES = 12
 
 
@@ -23,7 +24,7 @@ def progress(title: str) -> str:
 def row(result: Result) -> str:
     title = result.title.ljust(COLUMNS[0][0])
     if result.skipped:
-        return f"{title}not shown here: {result.skipped}"
+        return f"{title}not shown here:\n  {result.skipped}"
     cells = (
         result.held or "nobody",
         "stays" if result.took_over == result.held else result.took_over or "nobody",
@@ -32,7 +33,7 @@ def row(result: Result) -> str:
     )
     widths = [width for width, _ in COLUMNS[1:]]
     body = "".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-    return f"{title}{body}{result.double_ms:.0f} ms" + (f"   FAILED: {result.failure}" if result.failure else "")
+    return f"{title}{body}{result.double_ms:,.0f} ms" + (f"\n  FAILED: {result.failure}" if result.failure else "")
 
 
 def verdict(results: Sequence[Result]) -> str:
@@ -41,7 +42,8 @@ def verdict(results: Sequence[Result]) -> str:
         return "FAILED  " + "; ".join(f"{result.title}: {result.failure}" for result in failed)
     moves = [result for result in results if not result.skipped and result.took_over != result.held]
     worst = max((result.outage_ms for result in moves), default=0.0)
-    return f"{len(moves)} times another Pi took over, within {worst:.0f} ms, and never did two answer at once."
+    times = {1: "Once", 2: "Twice", 3: "Three times"}.get(len(moves), f"{len(moves)} times")
+    return f"{times} another Pi took over, within {worst:.0f} ms, and never did two answer at once."
 
 
 def as_json(mode: str, reason: str, stack: Stack, started_s: float, results: Sequence[Result], failure: str = "") -> str:

@@ -50,6 +50,7 @@ class Stack:
     """All boards of the bench."""
 
     size: int
+    cluster: str = "lab"
 
     def __post_init__(self) -> None:
         if not FEWEST_PIS <= self.size <= MOST_PIS:
@@ -80,7 +81,15 @@ class Stack:
     def inventory(self, ports: Mapping[str, int] | None = None) -> str:
         """The cluster's inventory as TOML. `ports`: UDP port by node, where all nodes share one host."""
         voters = ", ".join(f'"{name}"' for name in self.voters)
-        lines = ["[cluster]", 'name = "lab"', "", "[network]", 'subnet = "10.77.0.0/24"', 'interface = "eth0"', ""]
+        lines = [
+            "[cluster]",
+            f'name = "{self.cluster}"',
+            "",
+            "[network]",
+            'subnet = "10.77.0.0/24"',
+            'interface = "eth0"',
+            "",
+        ]
         lines += ["[quorum]", f"voters = [{voters}]", ""]
         for name, address in self.floating.items():
             lines += [f"[addresses.{name}]", f'address = "{address}"', ""]
@@ -93,7 +102,7 @@ class Stack:
 def write_files(
     stack: Stack, directory: Path, ports: Mapping[str, int] | None = None, agent_lines: Mapping[str, str] | None = None
 ) -> None:
-    """Write inventory, key, and for each Pi its configuration and run directory, `DIRECTORY/pi1/run`.
+    """Write inventory, key, and for each Pi its configuration and run directory, `DIRECTORY/pi1`.
 
     The run directory outlives a power cut here. On a real Pi /run is empty after one, and the short uptime tells the voter
     how long to keep silent; the machine that virtual Pis run on has been up for long, so only the record can.
@@ -105,8 +114,8 @@ def write_files(
     key.write_text(secrets.token_hex(32) + "\n", encoding="ascii")
     for name in stack.names:
         home = directory / name
-        (home / "run").mkdir(parents=True, mode=0o700)
-        lines = [f'node = "{name}"', 'inventory = "../cluster.toml"', 'key_file = "../cluster.key"', 'run_dir = "run"']
+        home.mkdir(mode=0o700)
+        lines = [f'node = "{name}"', 'inventory = "../cluster.toml"', 'key_file = "../cluster.key"', 'run_dir = "."']
         lines += [agent_lines[name]] if name in agent_lines else []
         (home / "agent.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -65,7 +65,7 @@ class World(ABC):
 
     def run_dir(self, name: str) -> Path:
         """Where the control socket of a Pi's agent is."""
-        return self.directory / name / "run"
+        return self.directory / name
 
     def log(self, name: str) -> Path:
         """What a Pi's programs have said, over all its lives."""

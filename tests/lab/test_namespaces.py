@@ -1,0 +1,172 @@
+"""The world of namespaces, on the real kernel, with stand-ins for the agents: does the client see what is the case?"""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from picluster.adapters.links import Links
+from tests.adapters.isolation import isolated
+from tests.lab.stand_ins import StandInWorld, filters_refused, stand_in_world
+
+needs_filters = pytest.mark.skipif(bool(filters_refused()), reason=filters_refused() or "has them")
+
+
+@isolated
+def test_the_client_counts_a_cut_and_a_return() -> None:
+    with stand_in_world() as world:
+        world.give("pi1")
+        world.until(lambda: world.answering() == "pi1")
+        moment_ns = time.monotonic_ns()
+        world.cut("pi1")
+        world.count(100)
+        world.give("pi2")
+        announce(world, "pi2")
+        world.until(lambda: world.answering() == "pi2")
+        world.count(1_000)
+        outage = world.client.ledger.aftermath(moment_ns, time.monotonic_ns())
+        assert (outage.before, outage.after, outage.over) == ("pi1", "pi2", True)
+        assert 90 <= outage.lost < 1_000
+        assert outage.outage_ms >= 90
+        assert world.client.ledger.double_ms == 0
+
+
+@isolated
+def test_two_nodes_with_the_address_are_seen_although_the_client_hears_one() -> None:
+    with stand_in_world() as world:
+        world.give("pi1")
+        world.until(lambda: world.answering() == "pi1")
+        world.count(100)
+        assert world.client.ledger.double_ms == 0
+        world.give("pi3")
+        world.until(lambda: world.client.ledger.double_ms >= 50)
+        assert world.answering() == "pi1"
+
+
+@needs_filters
+@isolated
+def test_two_nodes_on_either_side_of_a_partition_are_seen_as_well() -> None:
+    with stand_in_world() as world:
+        world.give("pi1")
+        world.until(lambda: world.answering() == "pi1")
+        world.part(["pi1"])
+        world.give("pi2")
+        announce(world, "pi2")
+        world.until(lambda: world.client.ledger.double_ms >= 50)
+        world.until(lambda: world.answering() == "pi2")
+
+
+@needs_filters
+@isolated
+def test_a_partition_parts_the_two_sides_and_nothing_else() -> None:
+    with stand_in_world() as world:
+        assert passes(world, "pi1", "pi2")
+        world.part(["pi1"])
+        assert not passes(world, "pi1", "pi2")
+        assert not passes(world, "pi3", "pi1")
+        assert not passes(world, "client", "pi1")
+        assert passes(world, "pi2", "pi3")
+        assert passes(world, "client", "pi2")
+        assert passes(world, "auditor", "pi1")
+        world.heal()
+        assert passes(world, "pi1", "pi2")
+        assert world.apart == frozenset()
+
+
+@needs_filters
+@isolated
+def test_losses_are_between_pis_and_spare_the_client() -> None:
+    with stand_in_world() as world:
+        assert arrived(world, "pi1", "pi2", 100) == 100
+        world.lose(50)
+        # The chance that this fails by bad luck is below one in a million.
+        assert 20 < arrived(world, "pi1", "pi2", 100) < 80
+        assert arrived(world, "client", "pi2", 100) == 100
+        world.lose(0)
+        assert arrived(world, "pi1", "pi2", 100) == 100
+
+
+@isolated
+def test_a_power_cut_leaves_nothing_of_a_pi_and_its_next_boot_starts_anew() -> None:
+    with stand_in_world() as world, Links() as switch:
+        world.give("pi1")
+        (world.run_dir("pi1") / "longest-term").write_text("kept over the cut", encoding="ascii")
+        programs = list(world._powered["pi1"])
+        world.cut("pi1")
+        assert all(program.returncode == -9 for program in programs)
+        assert "pi1" not in [name for _, name in socket.if_nameindex()]
+        assert "pi1" not in world.powered
+        world.plug("pi1")
+        assert switch.state("pi1").up
+        with Links(world.machine("pi1")) as board:
+            found = [str(address.interface) for address in board.addresses()]
+            assert board.state("eth0").mac == "dc:a6:32:00:00:01"
+        assert "10.77.0.11/24" in found
+        assert "fd77::11/64" in found
+        assert "10.77.0.100/32" not in found
+        assert (world.run_dir("pi1") / "longest-term").read_text(encoding="ascii") == "kept over the cut"
+
+
+@isolated
+def test_freezing_stops_the_agent_and_not_the_service() -> None:
+    with stand_in_world() as world:
+        world.give("pi1")
+        world.until(lambda: world.answering() == "pi1")
+        service, agent = world._powered["pi1"]
+        world.freeze("pi1")
+        until_state(agent.pid, "T")
+        assert state_of(service.pid) != "T"
+        world.count(150)
+        assert world.answering() == "pi1"
+        world.thaw("pi1")
+        until_state(agent.pid, "S")
+
+
+def announce(world: StandInWorld, name: str) -> None:
+    """Gratuitous ARP, as a holder sends it."""
+    with world.machine(name).entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+        wire.bind(("eth0", 0))
+        mac = wire.getsockname()[4]
+        address = socket.inet_aton("10.77.0.100")
+        head = b"\xff" * 6 + mac + b"\x08\x06" + bytes.fromhex("0001080006040001")
+        wire.send(head + mac + address + bytes(6) + address)
+
+
+def arrived(world: StandInWorld, sender: str, receiver: str, count: int) -> int:
+    """How many of so many datagrams come through; a probe beforehand has done with ARP."""
+    host = "10.77.0.12" if receiver == "pi2" else "10.77.0.11" if receiver == "pi1" else "10.77.0.13"
+    with world.machine(receiver).entered():
+        ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with world.machine(sender).entered():
+        mouth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with ear, mouth:
+        ear.bind((host, 9))
+        ear.settimeout(0.15)
+        heard = 0
+        for number in range(count):
+            mouth.sendto(number.to_bytes(2, "big"), (host, 9))
+        try:
+            while heard < count:
+                ear.recv(8)
+                heard += 1
+        except TimeoutError:
+            pass
+        return heard
+
+
+def passes(world: StandInWorld, sender: str, receiver: str) -> bool:
+    return arrived(world, sender, receiver, 3) > 0
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+
+
+def until_state(pid: int, state: str) -> None:
+    deadline = time.monotonic() + 5
+    while state_of(pid) != state:
+        assert time.monotonic() < deadline, f"process {pid} did not come into state {state}"
+        time.sleep(0.01)
