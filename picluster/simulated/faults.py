@@ -174,9 +174,10 @@ class Faults:
     # ── network ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _cut(self, links: Iterable[Link]) -> bool:
+        """Cuts outlast the other faults, so that these happen while somebody hears only half of the truth."""
         cut = list(links)
         self._shared.network.cut(cut)
-        self._later(lambda: self._shared.network.mend(cut))
+        self._timeline.after(self._while() * self._chance.choice((1, 5)), self._undo, lambda: self._shared.network.mend(cut))
         return True
 
     def _one_way_cut(self) -> bool:
