@@ -117,6 +117,7 @@ class Candidacy:
         self._announced = 0
         self._announce_ns = NEVER_NS
         self._conflict_ns = 0
+        self._yielded = False
         self._releases: list[tuple[int, Release]] = []
         self._heard_release: tuple[Holder, int] | None = None
 
@@ -212,11 +213,21 @@ class Candidacy:
 
     def _probe(self, now_ns: int) -> None:
         if self._round >= PROBES:
-            self._start_claiming(now_ns)
+            self._claim_or_yield(now_ns)
             return
         self._round += 1
         self.wake_ns = now_ns + self._timing.probe_ns // PROBES
         self.house.do(Probe(self.floating.name))
+
+    def _claim_or_yield(self, now_ns: int) -> None:
+        """Whoever asks within its first moments may not have heard of the others yet. Probing takes longer than that: if by
+        now another is first in rank, it gets the time to come forward, once."""
+        rank = self.house.rank(now_ns, self.floating)
+        if rank == 0 or self._yielded:
+            self._start_claiming(now_ns)
+            return
+        self._yielded = True
+        self._watch(now_ns + self._timing.probe_ns // PROBES + rank * self._timing.rank_step_ns)
 
     def _claim_again(self, now_ns: int) -> None:
         if self._round >= CLAIM_ROUNDS:
@@ -367,7 +378,7 @@ class Candidacy:
     def _count_willing(self, now_ns: int) -> None:
         if len(self._willing.intersection(self._voters(now_ns))) < self.house.configuration.majority:
             return
-        if self.holder_name:
+        if self.holder_name or self._yielded:
             self._start_claiming(now_ns)
         else:
             self._become(Phase.PROBING)
