@@ -49,11 +49,12 @@ class Signals:
 def run(agent: Agent, control: ControlServer, signals: Signals, reload: Callable[[], None]) -> None:
     """Turn until told to stop, then until everything is handed over."""
     clock = agent.ports.clock
-    always = [*agent.ports.datagrams.filenos(), *agent.ports.keeper.filenos(), agent.ports.beacon.fileno(), signals.fileno()]
+    ports = agent.ports
+    always = (*ports.datagrams.filenos(), ports.beacon.fileno(), signals.fileno())
     give_up_ns: int | None = None
     while not agent.finished and (give_up_ns is None or clock.now_ns() < give_up_ns):
         wait_s = min(max(agent.deadline_ns - clock.now_ns(), 0) / 1e9, LONGEST_WAIT_S)
-        readable = set(select.select([*always, *control.filenos()], [], [], wait_s)[0])
+        readable = set(select.select([*always, *ports.keeper.filenos(), *control.filenos()], [], [], wait_s)[0])
         agent.turn()
         if readable.isdisjoint((signals.fileno(), *control.filenos())):
             continue
