@@ -44,7 +44,7 @@ A, PTR, TXT, AAAA, SRV, IN = 1, 12, 16, 28, 33, 1
 QUERY = 0
 
 FIRST_QUESTIONS_S = (0.05, 1.3, 2.6)
-"""Pauses before the first questions: the first is short, the next ones grow and are a second at least (RFC 6762 section 5.2)."""
+"""Pauses before the first questions: a short one, then a second at least, and growing (RFC 6762 section 5.2)."""
 QUESTION_S = 20.0
 DEBOUNCE_S = 0.05
 """Addresses rarely change alone: DHCP takes one away and gives another."""
