@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -35,12 +36,12 @@ class Mode(enum.Enum):
     LOOPBACK = "loopback"
 
 
+@dataclass(frozen=True, slots=True)
 class Choice:
     """A mode, and why it is this one, as a sentence's end."""
 
-    def __init__(self, mode: Mode, reason: str) -> None:
-        self.mode = mode
-        self.reason = reason
+    mode: Mode
+    reason: str
 
 
 def choose(wanted: Mode) -> Choice:
@@ -142,7 +143,9 @@ def _run_in_namespaces(function: Callable[[], int]) -> int:
     def pass_on(_number: int, _frame: FrameType | None) -> None:
         os.write(writing, b".")
 
-    with _reacting(pass_on, signal.SIGTERM, signal.SIGHUP):
+    # Process 1 of a PID namespace cannot be stopped from within. If Ctrl-Z stopped this one alone, the shell and the lab
+    # would both believe that the terminal is theirs; so it does nothing.
+    with _reacting(pass_on, signal.SIGTERM, signal.SIGHUP), _reacting(signal.SIG_IGN, signal.SIGTSTP):
         try:
             return run_isolated(inside)
         finally:
@@ -162,7 +165,7 @@ def _orderly_end() -> Iterator[None]:
 
 
 @contextmanager
-def _reacting(reaction: Callable[[int, FrameType | None], None], *numbers: int) -> Iterator[None]:
+def _reacting(reaction: Callable[[int, FrameType | None], None] | signal.Handlers, *numbers: int) -> Iterator[None]:
     before = {number: signal.signal(number, reaction) for number in numbers}
     try:
         yield

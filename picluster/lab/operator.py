@@ -9,10 +9,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from picluster.agent.control import ask
 from picluster.agent.observer import Feed
-from picluster.errors import PiclusterError
+from picluster.errors import LabError, PiclusterError
 from picluster.lab.ledger import RATE, Outage
 from picluster.lab.world import Fault, World
 from picluster.model.snapshot import ClientView, ClusterSnapshot, NodeState, NodeView
@@ -63,7 +64,7 @@ class DemoOperator:
             "l": self._loss,
         }
         for number, name in enumerate(world.stack.names, start=1):
-            self._actions[str(number % 10)] = lambda name=name: self._power(name)  # type: ignore[misc]
+            self._actions[str(number % 10)] = partial(self._power, name)
 
     @property
     def key_meanings(self) -> tuple[KeyMeaning, ...]:
@@ -88,13 +89,18 @@ class DemoOperator:
         self._world.client.pump()
         now_ns = time.monotonic_ns()
         try:
-            what = self._actions[key]() if key in self._actions else ""
+            what = self._act(key)
         except PiclusterError as error:
             self._say(str(error))
             return
         if what:
             self._say(what)
             self._deeds.append(Deed(what, now_ns))
+
+    def _act(self, key: str) -> str:
+        if key.isdecimal() and key not in self._actions:
+            raise LabError(f"there is no pi{key} here, only pi1 to pi{self._world.stack.size}; --nodes gives you more")
+        return self._actions[key]() if key in self._actions else ""
 
     def snapshot(self) -> ClusterSnapshot:
         self._world.client.pump()
@@ -135,7 +141,7 @@ class DemoOperator:
         start = names.index(holder) + 1
         target = next((name for name in names[start:] + names[:start] if name in others and name != holder), None)
         if target is None:
-            raise PiclusterError("there is no other Pi that web could move to")
+            raise LabError("there is no other Pi that web could move to")
         self._command(holder, {"do": "move", "address": "web", "to": target})
         return f"{holder}: hands web to {target}"
 
@@ -166,17 +172,17 @@ class DemoOperator:
 
     def _must_be_possible(self, fault: Fault) -> None:
         if reason := self._world.cannot.get(fault, ""):
-            raise PiclusterError(f"no {fault.value} here: {reason}")
+            raise LabError(f"no {fault.value} here: {reason}")
 
     def _holder(self) -> str:
         holder = self._world.client.ledger.answering(time.monotonic_ns())
         if not holder:
-            raise PiclusterError("nobody holds web at the moment")
+            raise LabError("nobody holds web at the moment")
         return holder
 
     def _command(self, name: str, request: dict[str, str]) -> None:
         if name not in self._world.powered or name in self._world.frozen:
-            raise PiclusterError(f"{name} does not run, so it cannot be told anything")
+            raise LabError(f"{name} does not run, so it cannot be told anything")
         ask(self._world.run_dir(name), request, timeout_s=ANSWER_S)
 
     # ── what came of it ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -208,6 +214,8 @@ class DemoOperator:
             note = "agent frozen"
         elif node.name in world.apart:
             note = "cut off"
+        elif node.name in world.crashed():
+            note = "agent has ended"
         return replace(node, note=note) if note else node
 
 

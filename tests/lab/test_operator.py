@@ -1,0 +1,97 @@
+"""The keys of the demo, on real agents where they do something, and on a world that lacks something where they cannot."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+from picluster.lab.loopback import LoopbackWorld
+from picluster.lab.mode import memory_place
+from picluster.lab.namespaces import NamespaceWorld
+from picluster.lab.operator import DemoOperator
+from picluster.lab.stack import Stack
+from picluster.model.snapshot import ClusterSnapshot, NodeState
+from tests.adapters.isolation import isolated
+
+
+def until(operator: DemoOperator, condition: Callable[[ClusterSnapshot], bool], most_s: float = 15.0) -> ClusterSnapshot:
+    deadline = time.monotonic() + most_s
+    while not condition(snapshot := operator.snapshot()):
+        assert time.monotonic() < deadline, f"it did not come about: {snapshot}"
+        time.sleep(0.05)
+    return snapshot
+
+
+def answered_by(snapshot: ClusterSnapshot) -> str:
+    assert snapshot.client is not None
+    return snapshot.client.answered_by
+
+
+def recent(snapshot: ClusterSnapshot) -> str:
+    assert snapshot.client is not None
+    return snapshot.client.recent
+
+
+def all_know_each_other(snapshot: ClusterSnapshot) -> bool:
+    states = [node.state for node in snapshot.nodes]
+    return sorted(state.value for state in states) == ["holder", "ready", "ready"] and bool(answered_by(snapshot))
+
+
+@isolated
+def test_a_digit_pulls_the_holders_cable_and_the_client_says_what_it_cost() -> None:
+    with NamespaceWorld(Stack(3), memory_place()) as world:
+        for name in world.stack.names:
+            world.plug(name)
+        operator = DemoOperator(world)
+        holder = answered_by(until(operator, all_know_each_other))
+        operator.press(holder[-1])
+        assert operator.prompt == f"{holder}: power cable pulled"
+        dark = until(operator, lambda seen: recent(seen) != "")
+        assert re.fullmatch(rf"{holder} → pi\d in \d+ ms, [\d,]+ of 1,000 requests lost", recent(dark))
+        assert {node.name: node.note for node in dark.nodes}[holder] == "no power"
+        operator.press(holder[-1])
+        assert operator.prompt == f"{holder}: plugged in"
+        until(operator, all_know_each_other)
+        operator.close()
+
+
+@isolated
+def test_commands_go_to_the_holders_agent_and_a_frozen_one_is_not_waited_for() -> None:
+    with NamespaceWorld(Stack(3), memory_place()) as world:
+        for name in world.stack.names:
+            world.plug(name)
+        operator = DemoOperator(world)
+        first = answered_by(until(operator, all_know_each_other))
+        operator.press("m")
+        second = answered_by(until(operator, lambda seen: answered_by(seen) not in ("", first)))
+        assert operator.prompt == f"{first}: hands web to {second}"
+        operator.press("s")
+        until(operator, lambda seen: NodeState.STANDBY in [node.state for node in seen.nodes])
+        third = answered_by(until(operator, lambda seen: answered_by(seen) not in ("", second)))
+        operator.press("f")
+        assert world.frozen == {third}
+        operator.press("m")
+        assert "cannot be told anything" in operator.prompt
+        assert {node.name: node.note for node in operator.snapshot().nodes}[third] == "agent frozen"
+        operator.press("f")
+        assert world.frozen == set()
+        operator.close()
+
+
+def test_what_a_world_cannot_do_its_keys_say() -> None:
+    with LoopbackWorld(Stack(3)) as world:
+        operator = DemoOperator(world)
+        for key, word in (("p", "partition"), ("f", "freeze"), ("l", "loss")):
+            operator.press(key)
+            assert operator.prompt.startswith(f"no {word} here: ")
+        operator.press("7")
+        assert operator.prompt.startswith("there is no pi7 here")
+        operator.press("m")
+        assert operator.prompt == "nobody holds web at the moment"
+        operator.press("x")
+        assert operator.prompt == "nobody holds web at the moment"
+        assert [key.keys for key in operator.key_meanings] == ["1-3", "s", "m", "p", "f", "l"]
+        assert not world.directory.joinpath("pi1", "agent.sock").exists()
+        operator.close()
+    assert not world.directory.exists()
