@@ -76,7 +76,7 @@ class World:
     def run(self) -> Outcome:
         """Live through it; stops at the first violation."""
         timeline, lease_ns = self.shared.timeline, self.plan.configuration.timing.lease_ns
-        self._start_all()
+        self.start()
         if self.plan.quiet_start:
             self._run_until(self.calm.first_promise_ns())
             self.calm.check_spread()
@@ -106,7 +106,8 @@ class World:
     def _chance(self, part: str) -> Random:
         return Random(f"{self.seed} {part}")
 
-    def _start_all(self) -> None:
+    def start(self) -> None:
+        """Start the agents on all machines: at once in a quiet world, else one after the other."""
         chance, lease_ns = self._chance("start"), self.plan.configuration.timing.lease_ns
         for machine in self.machines.values():
             delay_ns = 0 if self.plan.quiet_start else int(chance.random() * lease_ns)
