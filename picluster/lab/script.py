@@ -101,20 +101,21 @@ class Director:
     def play(self, scene: Scene) -> Result:
         """Play it to its end, until all is well again."""
         reason = self._world.cannot.get(scene.needs, "") if scene.needs else ""
-        title = self.title(scene)
         if reason:
-            return Result(scene.name, title, skipped=reason)
-        self._wait_calmly(CALM_S)
-        held = self.holder
+            return Result(scene.name, self.title(scene), skipped=reason)
+        self._wait(lambda: False, CALM_S)
+        if not self._wait(lambda: bool(self.holder), TAKEOVER_S):
+            return Result(scene.name, self.title(scene), failure="nobody answers, even before it began")
+        title, held = self.title(scene), self.holder
         began_ns, doubles_ms = time.monotonic_ns(), self._world.client.ledger.double_ms
         end = self._begin(scene, held)
-        self._wait_calmly(WINDOW_S)
+        self._wait(lambda: False, WINDOW_S)
         self._wait(lambda: self._answered_again(began_ns, held, moves=scene.moves), TAKEOVER_S)
         counted = self._aftermath(began_ns)
         end()
-        self._wait(self._all_well, STARTING_S)
-        self._wait_calmly(AFTERMATH_S)
-        return judged(scene, title, held, counted, self._world.client.ledger.double_ms - doubles_ms)
+        well = self._wait(self._all_well, STARTING_S)
+        self._wait(lambda: False, AFTERMATH_S)
+        return judged(scene, title, held, counted, self._world.client.ledger.double_ms - doubles_ms, well=well)
 
     def _begin(self, scene: Scene, holder: str) -> Callable[[], None]:
         """Make it happen; returns what ends it."""
@@ -145,9 +146,6 @@ class Director:
         nodes = {node.name: node for node in self._feed.latest().nodes}
         return all(nodes[name].state in WELL for name in self._world.powered)
 
-    def _wait_calmly(self, duration_s: float) -> None:
-        self._wait(lambda: False, duration_s)
-
     def _wait(self, over: Callable[[], bool], most_s: float) -> bool:
         """Keep counting until it is over; False where that took too long."""
         deadline = time.monotonic() + most_s
@@ -160,8 +158,8 @@ class Director:
         return False
 
 
-def judged(scene: Scene, title: str, held: str, counted: Outage, double_ms: float) -> Result:
-    """Whether that is what has to come of the scene."""
+def judged(scene: Scene, title: str, held: str, counted: Outage, double_ms: float, *, well: bool = True) -> Result:
+    """Whether that is what has to come of the scene. `well`: whether all Pis with power were well at its end."""
     failure = ""
     if double_ms:
         failure = f"two nodes answered for {double_ms:.0f} ms"
@@ -169,6 +167,8 @@ def judged(scene: Scene, title: str, held: str, counted: Outage, double_ms: floa
         failure = "nobody took over"
     elif not counted.after:
         failure = "nobody answers"
+    elif not well:
+        failure = f"not all Pis were well again within {STARTING_S:.0f} s"
     return Result(
         scene.name, title, held, counted.after, counted.outage_ms, counted.lost, counted.requests, double_ms, failure
     )
