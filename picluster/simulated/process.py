@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Protocol
 
@@ -120,6 +121,7 @@ class Process:
         self._inbox: deque[Packet | Order] = deque()
         self._busy = False
         self._turning = False
+        self._suspended: Callable[[], None] | None = None
         self._timer_ns = NEVER_NS
         self._timer_due = False
         self._views: dict[str, PeerView] = {}
@@ -158,12 +160,12 @@ class Process:
     def freeze(self, until_ns: int) -> None:
         """SIGSTOP, swap, or a slow machine: the process does nothing until then."""
         self.frozen_until_ns = max(self.frozen_until_ns, until_ns)
-        self._timeline.at(self.frozen_until_ns, self._turn)
+        self._timeline.at(self.frozen_until_ns, self._wake)
 
     def thaw(self) -> None:
         """Run on at once."""
         self.frozen_until_ns = 0
-        self._turn()
+        self._wake()
 
     @property
     def busy(self) -> bool:
@@ -264,13 +266,21 @@ class Process:
         self._turn()
 
     def _must_wait(self, action: Callable[..., None], *arguments: object) -> bool:
-        """Frozen or dead: then later, or never."""
+        """Frozen or dead: then later, or never. There is one thing at a time that can be in the middle."""
         if not self.alive:
             return True
         if self._timeline.now_ns < self.frozen_until_ns:
-            self._timeline.at(self.frozen_until_ns, action, *arguments)
+            self._suspended = partial(action, *arguments)
             return True
         return False
+
+    def _wake(self) -> None:
+        if not self.alive or self._timeline.now_ns < self.frozen_until_ns:
+            return
+        suspended, self._suspended = self._suspended, None
+        if suspended is not None:
+            suspended()
+        self._turn()
 
     # ── effects ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -24,9 +24,13 @@ def told(seed: int) -> list[str]:
     return lines
 
 
-def kept_seeds() -> list[int]:
-    lines = (line.partition("#")[0].strip() for line in KEPT.read_text(encoding="utf-8").splitlines())
-    return [int(line) for line in lines if line]
+def kept_worlds() -> list[tuple[int, tuple[str, ...] | None]]:
+    worlds: list[tuple[int, tuple[str, ...] | None]] = []
+    for line in KEPT.read_text(encoding="utf-8").splitlines():
+        seed, _, kinds = line.partition("#")[0].strip().partition(" ")
+        if seed:
+            worlds.append((int(seed), tuple(kind.strip() for kind in kinds.split(",")) if kinds else None))
+    return worlds
 
 
 @pytest.mark.parametrize("first", range(0, 60, 10))
@@ -39,9 +43,9 @@ def test_nothing_goes_wrong(first: int) -> None:
     assert report.faults.total() > 100
 
 
-@pytest.mark.parametrize("seed", kept_seeds())
-def test_what_once_went_wrong_does_not_any_more(seed: int) -> None:
-    assert not simulation.play(seed).violations, simulation.replay_command(seed)
+@pytest.mark.parametrize(("seed", "only"), kept_worlds())
+def test_what_once_went_wrong_does_not_any_more(seed: int, only: tuple[str, ...] | None) -> None:
+    assert not World(seed, only=only).run().violations, simulation.replay_command(seed)
 
 
 def test_every_kind_of_fault_happens() -> None:
