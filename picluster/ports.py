@@ -7,7 +7,8 @@ what happened when asked. No port blocks, except where its docstring says for ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import enum
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -146,4 +147,45 @@ class BootRecord(Protocol):
 
     def uptime_ns(self) -> int:
         """How long ago this machine was switched on."""
+        ...
+
+
+class Callers(Protocol):
+    """People and programs of this machine who ask the agent something, a line each time. Nobody of them can make it wait."""
+
+    def filenos(self) -> tuple[int, ...]:
+        """Readable when `requests` may have something."""
+        ...
+
+    def waiting(self) -> list[int]:
+        """Descriptors that have to become writable before `flush` can get rid of all that was said."""
+        ...
+
+    def requests(self, readable: Collection[int]) -> list[tuple[int, bytes]]:
+        """Lines that have come in at these descriptors, each with its caller's number, which is never given again."""
+        ...
+
+    def say(self, caller: int, line: bytes) -> bool:
+        """Keep a line for that caller until the next `flush`. False where it has hung up."""
+        ...
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Order(enum.Enum):
+    """What the machine asks of its agent."""
+
+    STOP = "stop"
+    RELOAD = "reload"
+
+
+class Orders(Protocol):
+    def fileno(self) -> int:
+        """Readable when `given` has something."""
+        ...
+
+    def given(self) -> list[Order]:
+        """The orders since the last call, oldest first."""
         ...

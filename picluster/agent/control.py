@@ -1,117 +1,55 @@
-"""The control socket: people and programs on this machine ask the agent, one JSON object a line.
+"""What people and programs on this machine may ask the agent, as one JSON object a line.
 
-    {"do": "status"}                             → {"ok": true, "status": {…}}
-    {"do": "events"}                             → {"ok": true}, then an event a line, as they happen
-    {"do": "standby"}  {"do": "active"}          → {"ok": true}
+    {"do": "status"}                              → {"ok": true, "status": {…}}
+    {"do": "events"}                              → {"ok": true}, then an event a line, as they happen
+    {"do": "standby"}  {"do": "active"}           → {"ok": true}
     {"do": "move", "address": "web", "to": "pi3"} → {"ok": true}, or {"ok": false, "error": "…"}
-    {"do": "reload"}                             → {"ok": true}: the inventory was read again and is in force
+    {"do": "reload"}                              → {"ok": true}: configuration, inventory and keys were read again
 
-Mode 0600: whoever may open it may command. Nobody on it can slow the agent down: what a client does not read is dropped with
-the client.
+`picluster.adapters.control` is the socket.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import socket
-import stat
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Collection
 
 from picluster.agent.daemon import Agent, Logged
 from picluster.agent.plain import Plain, plain
-from picluster.errors import ControlError, PiclusterError
-
-LONGEST_REQUEST = 4_096
-LARGEST_BACKLOG = 1 << 18
-"""Bytes that may wait for a client before it is dropped."""
-MOST_CLIENTS = 16
-SOCKET_NAME = "agent.sock"
+from picluster.errors import PiclusterError
+from picluster.ports import Callers
 
 
-class Client:
-    """One connection."""
+class Control:
+    """Answers callers."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        self.listening = False
-        self.incoming = b""
-        self.outgoing = b""
-
-    def say(self, words: Plain) -> None:
-        self.outgoing += json.dumps(words, ensure_ascii=False).encode() + b"\n"
-
-
-class ControlServer:
-    """Listens in the run directory. Its descriptors belong into the agent's loop."""
-
-    def __init__(self, run_dir: Path, agent: Agent, reload: Callable[[], None]) -> None:
-        """Raises ControlError where another agent listens there already: one agent a node."""
-        self._path = run_dir / SOCKET_NAME
+    def __init__(self, agent: Agent, callers: Callers, reload: Callable[[], None]) -> None:
+        self.callers = callers
         self._agent = agent
         self._reload = reload
-        self._clients: dict[int, Client] = {}
-        self._listener = _listen(self._path)
+        self._listening: set[int] = set()
         agent.listeners.append(self._spread)
 
-    def filenos(self) -> tuple[int, ...]:
-        return (self._listener.fileno(), *self._clients)
+    def serve(self, readable: Collection[int]) -> None:
+        """Answer what has been asked at these descriptors, and hand out what there is to say."""
+        for caller, line in self.callers.requests(readable):
+            self._say(caller, self._answer(caller, line))
+        self.callers.flush()
 
-    def serve(self, readable: set[int]) -> None:
-        """Take new clients in, read what they ask, answer as far as they read."""
-        if self._listener.fileno() in readable:
-            self._accept()
-        for fileno, client in list(self._clients.items()):
-            if fileno in readable and not self._read(client):
-                self._drop(fileno)
-        self._flush()
-
-    def close(self) -> None:
-        for fileno in list(self._clients):
-            self._drop(fileno)
-        self._listener.close()
-        self._path.unlink(missing_ok=True)
-
-    def _accept(self) -> None:
+    def _answer(self, caller: int, line: bytes) -> dict[str, Plain]:
         try:
-            connection, _ = self._listener.accept()
-        except OSError:
-            return
-        connection.setblocking(False)
-        if len(self._clients) >= MOST_CLIENTS:
-            connection.close()
-            return
-        self._clients[connection.fileno()] = Client(connection)
+            return {"ok": True, **self._do(caller, read_request(line))}
+        except (ValueError, PiclusterError) as error:
+            return {"ok": False, "error": str(error)}
 
-    def _read(self, client: Client) -> bool:
-        try:
-            received = client.connection.recv(LONGEST_REQUEST)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        client.incoming += received
-        while b"\n" in client.incoming:
-            line, client.incoming = client.incoming.split(b"\n", 1)
-            self._answer(client, line)
-        return bool(received) and len(client.incoming) < LONGEST_REQUEST
-
-    def _answer(self, client: Client, line: bytes) -> None:
-        try:
-            request = dict(json.loads(line))
-            client.say({"ok": True, **self._do(client, {str(key): str(value) for key, value in request.items()})})
-        except (ValueError, TypeError, PiclusterError) as error:
-            client.say({"ok": False, "error": str(error)})
-
-    def _do(self, client: Client, request: dict[str, str]) -> dict[str, Plain]:
+    def _do(self, caller: int, request: dict[str, str]) -> dict[str, Plain]:
         agent = self._agent
         match request.get("do"):
             case "status":
                 return {"status": status_of(agent)}
             case "events":
-                client.listening = True
+                self._listening.add(caller)
             case "standby":
                 agent.set_standby(True)
             case "active":
@@ -125,28 +63,25 @@ class ControlServer:
         return {}
 
     def _spread(self, logged: Logged) -> None:
-        for client in self._clients.values():
-            if client.listening:
-                client.say({"clock": logged.clock, "event": plain(logged.event)})
-        self._flush()
+        """Only noted here: an event is told in the midst of a turn, and the turn has to go on."""
+        for caller in list(self._listening):
+            if not self._say(caller, {"clock": logged.clock, "event": plain(logged.event)}):
+                self._listening.discard(caller)
 
-    def _flush(self) -> None:
-        for fileno, client in list(self._clients.items()):
-            if not client.outgoing:
-                continue
-            try:
-                sent = client.connection.send(client.outgoing, socket.MSG_DONTWAIT)
-                client.outgoing = client.outgoing[sent:]
-            except BlockingIOError:
-                pass
-            except OSError:
-                self._drop(fileno)
-                continue
-            if len(client.outgoing) > LARGEST_BACKLOG:
-                self._drop(fileno)
+    def _say(self, caller: int, words: dict[str, Plain]) -> bool:
+        # Escaped to ASCII, since what a caller wrote may come back to it, and JSON lets it write half a character.
+        return self.callers.say(caller, json.dumps(words).encode())
 
-    def _drop(self, fileno: int) -> None:
-        self._clients.pop(fileno).connection.close()
+
+def read_request(line: bytes) -> dict[str, str]:
+    """The request's words. ValueError where it is none."""
+    try:
+        request = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("a request is not that deep") from error
+    if not isinstance(request, dict):
+        raise ValueError('a request is a JSON object, such as {"do": "status"}')  # noqa: TRY004  the caller's fault, not ours
+    return {key: str(value) for key, value in request.items()}
 
 
 def status_of(agent: Agent) -> Plain:
@@ -163,59 +98,3 @@ def status_of(agent: Agent) -> Plain:
         "health": snapshot.health.value,
         "cluster": plain(snapshot),
     }
-
-
-def ask(run_dir: Path, request: dict[str, str], timeout_s: float = 5.0) -> dict[str, Plain]:
-    """Ask the agent of this machine. Raises ControlError where none answers, or it refuses."""
-    path = run_dir / SOCKET_NAME
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(timeout_s)
-        try:
-            connection.connect(str(path))
-            connection.sendall(json.dumps(request).encode() + b"\n")
-            with connection.makefile("rb") as answers:
-                line = answers.readline()
-        except PermissionError as error:
-            raise ControlError(f"{path} is not yours to open; try with sudo") from error
-        except OSError as error:
-            raise ControlError(f"no agent answers at {path} ({error}); is it running? systemctl status picluster") from error
-    answer: dict[str, Plain] = json.loads(line or b'{"ok": false, "error": "the agent hung up"}')
-    if not answer.pop("ok", False):
-        raise ControlError(str(answer.get("error")))
-    return answer
-
-
-def _listen(path: Path) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.setblocking(False)
-    _clear_way(path)
-    before = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    except OSError as error:
-        listener.close()
-        raise ControlError(f"cannot listen at {path}: {error}") from error
-    finally:
-        os.umask(before)
-    listener.listen(MOST_CLIENTS)
-    return listener
-
-
-def _clear_way(path: Path) -> None:
-    """A socket that nobody listens at was left by a run that was killed."""
-    try:
-        is_socket = stat.S_ISSOCK(path.stat().st_mode)
-    except OSError:
-        return
-    if not is_socket:
-        raise ControlError(f"{path} is in the way and is no socket; move it")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1)
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink(missing_ok=True)
-            return
-        except OSError:
-            pass
-    raise ControlError(f"another agent runs with {path.parent}; one agent a node, or give this one a run_dir of its own")

@@ -10,20 +10,20 @@ It never blocks, and nothing on its fast path writes a file. `picluster.agent.en
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 
 from picluster import __version__
 from picluster.agent.configuration import AgentConfiguration
 from picluster.agent.messenger import Identity, Messenger
 from picluster.agent.overview import Testimony, take_snapshot
-from picluster.errors import KernelError
+from picluster.errors import KernelError, TransitionError
 from picluster.failover.effects import Announce, AskGateway, Effect, Hold, LetGo, Probe, RememberTerm, Send, Tell
 from picluster.failover.member import Member
 from picluster.failover.voter import quarantine_ns
 from picluster.model.events import Event, EventKind, Severity
-from picluster.model.inventory import FloatingAddress, Inventory
+from picluster.model.inventory import FloatingAddress
 from picluster.model.messages import Heartbeat
 from picluster.model.snapshot import ClusterSnapshot, EventView
 from picluster.ports import (
@@ -39,10 +39,14 @@ from picluster.ports import (
     Observation,
 )
 
+EVERYTHING: Collection[int] = range(1 << 20)
+"""Every descriptor that there can be: look at all ports."""
 EVENTS_KEPT = 200
 QUESTIONS_KEPT = 64
 MOVES = (EventKind.TOOK, EventKind.LOST, EventKind.RELEASED)
 """What everybody should hear of at once, and not with the next heartbeat."""
+WIRE_PAUSE_NS = 5_000_000_000
+"""How long an interface that could not be spoken on makes this node unfit; then it is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +86,14 @@ class Agent:
         self._started_ns = ports.clock.now_ns()
         self._heartbeat_due_ns = self._started_ns
         self._leaving = False
-        self._quorum = False
-        self._stuck: set[str] = set()
+        self._quorum: bool | None = None
+        """None: too early to tell."""
+        self._stuck: dict[str, FloatingAddress] = {}
         """Addresses that the kernel did not let go of; tried again until it does."""
+        self._mute: dict[str, int] = {}
+        """By interface that could not be spoken on, when to try again (ns)."""
+        self._unwritten_us = 0
+        """The longest term that could not be written down."""
         self._questions: dict[int, str] = {}
         self.member = self._enrol(identity, chance)
 
@@ -125,22 +134,32 @@ class Agent:
     def finished(self) -> bool:
         return self._leaving and self.member.finished
 
-    def turn(self) -> None:
-        """Do everything that has become due. The lease first, since whoever wakes up late may have lost it."""
-        clock = self.ports.clock
+    def turn(self, readable: Collection[int] = EVERYTHING) -> None:
+        """Do everything that has become due; `readable` are the descriptors at which something waits. The lease first, since
+        whoever wakes up late may have lost it."""
+        ports, clock = self.ports, self.ports.clock
         self._obey(self.member.tick(clock.now_ns()))
-        for received in self.messenger.receive(clock.now_ns()):
-            if not isinstance(received.message, Heartbeat):
-                now_ns = clock.now_ns()
-                self._obey(self.member.receive(now_ns, received.sender, received.incarnation, received.message))
-        for observation in self.ports.keeper.observations():
-            self._obey(self._observe(clock.now_ns(), observation))
+        if any(fileno in readable for fileno in ports.datagrams.filenos()):
+            self._hear()
+        # A stand-in may have something to tell without a descriptor, so time that has passed is a reason to ask as well.
+        if not readable or any(fileno in readable for fileno in ports.keeper.filenos()):
+            for observation in ports.keeper.observations():
+                self._obey(self._observe(clock.now_ns(), observation))
         now_ns = clock.now_ns()
-        self.messenger.sighted(now_ns, self.ports.beacon.sightings())
+        if ports.beacon.fileno() in readable:
+            self.messenger.sighted(now_ns, ports.beacon.sightings())
         if now_ns >= self._heartbeat_due_ns:
             self._beat(now_ns)
         elif self.messenger.news:
             self._look_around(now_ns)
+
+    def _hear(self) -> None:
+        clock = self.ports.clock
+        for received in self.messenger.receive(clock.now_ns()):
+            if not isinstance(received.message, Heartbeat):
+                # A voter counts its grant from now on, so the clock is read after the claim was taken from the socket.
+                now_ns = clock.now_ns()
+                self._obey(self.member.receive(now_ns, received.sender, received.incarnation, received.message))
 
     def stop(self) -> None:
         """Hand everything over; turn on until `finished`."""
@@ -149,13 +168,10 @@ class Agent:
         self._heartbeat_due_ns = 0
 
     def close(self) -> None:
-        """The last word, and nothing left behind."""
+        """The last word. Whoever gave the ports closes them, and so takes away what they hold."""
         self._say_heartbeat(self.ports.clock.now_ns())
         text = f"{self.messenger.identity.node} stopped"
         self.tell(Event(EventKind.STOPPED, Severity.INFO, text, node=self.messenger.identity.node))
-        self.ports.keeper.close()
-        self.ports.beacon.close()
-        self.ports.datagrams.close()
 
     # ── what people ask ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -167,12 +183,21 @@ class Agent:
         """ValueError, with the reason, where that cannot be done."""
         self._obey(self.member.move(self.ports.clock.now_ns(), address, to))
 
-    def reconfigure(self, inventory: Inventory) -> None:
-        """Live by a newer inventory from now on. TransitionError where the agent has to be restarted for it."""
-        now_ns = self.ports.clock.now_ns()
-        self._obey(self.member.reconfigure(now_ns, inventory.configuration))
-        self.inventory = inventory
-        self.messenger.expect(inventory)
+    def reconfigure(self, settings: AgentConfiguration) -> None:
+        """Live by a newer inventory and newer keys from now on. TransitionError, and nothing has changed, where the agent
+        has to be restarted for it."""
+        inventory = settings.inventory
+        if (inventory.cluster, settings.node.name, settings.node.role, settings.node.port) != (
+            self.inventory.cluster,
+            self.settings.node.name,
+            self.settings.node.role,
+            self.settings.node.port,
+        ):
+            raise TransitionError("this node's name, role or port, or the cluster's name has changed: restart the agent")
+        # Effects concern what was in force before: they are obeyed by the old inventory.
+        self._obey(self.member.reconfigure(self.ports.clock.now_ns(), inventory.configuration))
+        self.settings, self.inventory = settings, inventory
+        self.messenger.expect(inventory, settings.keyring)
         self._heartbeat_due_ns = 0
 
     def snapshot(self, clock: str) -> ClusterSnapshot:
@@ -180,7 +205,7 @@ class Agent:
         now_ns = self.ports.clock.now_ns()
         own = self.messenger.identity.node
         testimonies = testimonies_of(self.messenger, now_ns)
-        testimonies[own] = Testimony(self._heartbeat(now_ns, 0), heard_age_ns=0, endpoint="here")
+        testimonies[own] = Testimony(self._heartbeat(now_ns), heard_age_ns=0, endpoint="here")
         events = [EventView(logged.clock, logged.event.severity, logged.event.text) for logged in self.events]
         notices = self.ports.keeper.not_covered()
         return take_snapshot(self.inventory, testimonies, self.messenger.silent_ns, clock, events, notices)
@@ -196,27 +221,34 @@ class Agent:
     # ── effects ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _obey(self, effects: Sequence[Effect]) -> None:
-        """One effect after the other. What could not be held is neither announced nor reported as taken; after what could
-        not be let go of nothing is said at all, since a release would be a lie."""
-        failed = ""
+        """One effect after the other. What could not be held is neither announced nor reported as taken. After what could
+        not be let go of nothing is said at all, since a release would be a lie; but to let go of more is always right."""
+        failed: set[str] = set()
+        silenced = True
         for effect in effects:
-            if isinstance(effect, Send):
+            if isinstance(effect, LetGo):
+                silenced = self._let_go(self._floating(effect.address)) and silenced
+            elif not silenced:
+                continue
+            elif isinstance(effect, Send):
                 self._send(effect)
-            elif isinstance(effect, Hold):
-                failed = failed if self._hold(effect) else effect.address
-            elif isinstance(effect, LetGo):
-                if not self._let_go(effect.address):
-                    return
             elif isinstance(effect, Tell):
-                if not failed or effect.event.address != failed:
+                if effect.event.address not in failed:
                     self.tell(effect.event)
-            elif isinstance(effect, Announce):
-                if effect.address != failed:
-                    self._announce(effect)
             elif isinstance(effect, RememberTerm):
                 self.member.term_remembered(self._remember(effect.term_us))
-            else:
-                self._ask_the_wire(effect)
+            elif effect.address not in failed and not self._obey_keeper(effect):
+                failed.add(effect.address)
+
+    def _obey_keeper(self, effect: Hold | Announce | Probe | AskGateway) -> bool:
+        """Whether what comes after it for the same address makes sense."""
+        if isinstance(effect, Hold):
+            return self._hold(effect)
+        if isinstance(effect, Announce):
+            self._announce(effect)
+        else:
+            self._ask_the_wire(effect)
+        return True
 
     def _send(self, effect: Send) -> None:
         own, now_ns = self.messenger.identity, self.ports.clock.now_ns()
@@ -228,6 +260,7 @@ class Agent:
     def _hold(self, effect: Hold) -> bool:
         try:
             if self.ports.keeper.hold(self._floating(effect.address), effect.until_ns):
+                self._stuck.pop(effect.address, None)
                 return True
             reason = ""
         except KernelError as error:
@@ -235,16 +268,19 @@ class Agent:
         self._obey(self.member.could_not_hold(self.ports.clock.now_ns(), effect.address, reason))
         return False
 
-    def _let_go(self, address: str) -> bool:
+    def _let_go(self, floating: FloatingAddress) -> bool:
         try:
-            self.ports.keeper.let_go(self._floating(address))
+            self.ports.keeper.let_go(floating)
         except KernelError as error:
-            self._stuck.add(address)
             self.member.could_not_let_go()
-            text = f"{address} could not be taken off this machine, trying again: {error}"
-            self.tell(Event(EventKind.LOST, Severity.BAD, text, address, reason=str(error)))
+            if floating.name not in self._stuck:
+                self._stuck[floating.name] = floating
+                text = f"{floating.name} could not be taken off this machine, trying again: {error}"
+                self.tell(Event(EventKind.LOST, Severity.BAD, text, floating.name, reason=str(error)))
             return False
-        self._stuck.discard(address)
+        if self._stuck.pop(floating.name, None):
+            text = f"{floating.name} is off this machine at last"
+            self.tell(Event(EventKind.RELEASED, Severity.INFO, text, floating.name))
         return True
 
     def _announce(self, effect: Announce) -> None:
@@ -264,16 +300,22 @@ class Agent:
                 self.ports.keeper.probe(floating)
             elif self.inventory.gateway is not None:
                 self._questions[effect.number] = effect.address
-                self._questions.pop(next(iter(self._questions)), None) if len(self._questions) > QUESTIONS_KEPT else None
+                if len(self._questions) > QUESTIONS_KEPT:
+                    del self._questions[next(iter(self._questions))]
                 self.ports.keeper.ask_gateway(self.inventory.gateway, floating.interface, effect.number)
         except KernelError as error:
-            self._obey(self.member.set_problem(self.ports.clock.now_ns(), f"wire {floating.interface}", str(error)))
+            now_ns = self.ports.clock.now_ns()
+            self._mute[floating.interface] = now_ns + WIRE_PAUSE_NS
+            self._obey(self.member.set_problem(now_ns, f"wire {floating.interface}", str(error)))
 
     def _remember(self, term_us: int) -> int:
         """The longest term that is safely written down by now; 0 where nothing can be, and then this node grants nothing."""
         try:
             self.ports.boot.remember_term(term_us)
         except OSError as error:
+            if term_us <= self._unwritten_us:
+                return self.ports.boot.longest_term_us() or 0
+            self._unwritten_us = term_us
             text = f"no grants of {term_us // 1_000} ms from here, since they cannot be written down for a restart: {error}"
             self.tell(Event(EventKind.NOT_COVERED, Severity.BAD, text, reason=str(error)))
         return self.ports.boot.longest_term_us() or 0
@@ -287,18 +329,22 @@ class Agent:
     # ── heartbeats ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _beat(self, now_ns: int) -> None:
-        timing = self.inventory.configuration.timing
-        for address in list(self._stuck):
-            self._let_go(address)
-        self._heartbeat_due_ns = now_ns + timing.heartbeat_ns
+        for floating in list(self._stuck.values()):
+            self._let_go(floating)
+        for interface in [interface for interface, again_ns in self._mute.items() if now_ns >= again_ns]:
+            del self._mute[interface]
+            self._obey(self.member.set_problem(now_ns, f"wire {interface}", ""))
+        self._heartbeat_due_ns = now_ns + self.inventory.configuration.timing.heartbeat_ns
         self._say_heartbeat(now_ns)
         self._look_around(now_ns)
 
     def _say_heartbeat(self, now_ns: int) -> None:
-        for peer in self.messenger.links:
-            self.messenger.send(now_ns, peer, self._heartbeat(now_ns, self.messenger.challenge_for(peer)))
+        heartbeat = self._heartbeat(now_ns)
+        for peer, link in self.messenger.links.items():
+            self.messenger.send(now_ns, peer, replace(heartbeat, challenge=link.challenge))
 
-    def _heartbeat(self, now_ns: int, challenge: int) -> Heartbeat:
+    def _heartbeat(self, now_ns: int) -> Heartbeat:
+        """What everybody is told; the challenge is each peer's own."""
         own, member = self.messenger.identity, self.member
         return Heartbeat(
             role=own.role,
@@ -308,7 +354,7 @@ class Agent:
             leaving=self._leaving,
             uptime_us=(now_ns - self._started_ns) // 1_000,
             version=__version__,
-            challenge=challenge,
+            challenge=0,
             note="; ".join(member.problems.values()),
             holds=member.held(now_ns),
             hearings=self.messenger.hearings(now_ns),
@@ -329,7 +375,7 @@ class Agent:
         arriving = now_ns - self._started_ns < self.messenger.silent_ns
         if quorum == self._quorum or (arriving and not quorum):
             return
-        self._quorum = quorum
+        self._quorum = quorum  # the first time either is news
         count = f"{len(voters)} of {len(configuration.voters)} voters are heard, {configuration.majority} are needed"
         if quorum:
             self.tell(Event(EventKind.QUORUM_REGAINED, Severity.INFO, f"quorum: {count}"))
@@ -360,7 +406,7 @@ def testimonies_of(messenger: Messenger, now_ns: int) -> dict[str, Testimony]:
         testimonies[name] = Testimony(
             link.heartbeat,
             now_ns - link.heartbeat_ns,
-            not link.is_heard(now_ns, messenger.silent_ns),
+            not link.is_heard(now_ns),
             heard_age_ns,
             str(link.endpoint) if link.endpoint else "",
             link.round_trip_ns,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from random import SystemRandom
 
@@ -11,12 +12,14 @@ from picluster import __version__
 from picluster.adapters.beacon import ZeroconfBeacon
 from picluster.adapters.boot import FileBootRecord
 from picluster.adapters.clock import BootClock
+from picluster.adapters.control import ControlSocket
 from picluster.adapters.datagrams import UdpDatagrams
+from picluster.adapters.signals import Signals
 from picluster.agent.configuration import AgentConfiguration, Mode, read_configuration
-from picluster.agent.control import ControlServer
+from picluster.agent.control import Control
 from picluster.agent.daemon import Agent, Ports
 from picluster.agent.journal import Journal
-from picluster.agent.loop import Signals, run
+from picluster.agent.loop import run
 from picluster.agent.messenger import Identity
 from picluster.agent.observer import Observer, ObserverPorts
 from picluster.discovery.records import Announcement
@@ -33,26 +36,33 @@ def run_agent(path: Path) -> None:
     """Run the agent of this machine until it is told to stop. Raises PiclusterError where it cannot start."""
     settings = read_configuration(path)
     check_board(settings)
-    settings.run_dir.mkdir(parents=True, exist_ok=True)
-    identity = Identity(settings.node.name, settings.node.role, secrets.randbits(64))
-    journal = Journal()
-    agent = Agent(settings, open_ports(settings, identity), identity, SystemRandom(), journal.log)
-    reload = reloader(agent, path)
-    control = ControlServer(settings.run_dir, agent, reload)
-    agent.start()
-    try:
-        run(agent, control, Signals(), lambda: reload_or_tell(agent, reload))
-    finally:
-        control.close()
-        agent.close()
-        journal.close()
+    with ExitStack() as last:
+        # First of all the lock on the run directory: a second agent must not touch what the first one holds.
+        callers = ControlSocket(settings.run_dir)
+        last.callback(callers.close)
+        signals = Signals()
+        identity = Identity(settings.node.name, settings.node.role, secrets.randbits(64))
+        journal = Journal()
+        last.callback(journal.close)
+        ports = open_ports(settings, identity, last)
+        agent = Agent(settings, ports, identity, SystemRandom(), journal.log)
+        last.callback(agent.close)
+        reload = reloader(agent, path)
+        agent.start()
+        run(agent, Control(agent, callers, reload), signals, lambda: reload_or_tell(agent, reload))
 
 
-def open_ports(settings: AgentConfiguration, identity: Identity) -> Ports:
+def open_ports(settings: AgentConfiguration, identity: Identity, last: ExitStack) -> Ports:
+    """All that the agent needs; `last` closes what was opened already where the rest cannot be had."""
     clock = BootClock()
+    boot = FileBootRecord(settings.run_dir, clock)
     datagrams = UdpDatagrams(settings.node.port, settings.hosts)
+    last.callback(datagrams.close)
     beacon = open_beacon(settings.inventory, identity, datagrams.port, settings.hosts)
-    return Ports(clock, datagrams, beacon, open_keeper(settings, clock), FileBootRecord(settings.run_dir, clock))
+    last.callback(beacon.close)
+    keeper = open_keeper(settings, clock)
+    last.callback(keeper.close)  # before the beacon, which takes half a second
+    return Ports(clock, datagrams, beacon, keeper, boot)
 
 
 def open_observer(inventory: Inventory, keyring: Keyring, hosts: Sequence[str] = ()) -> Observer:
@@ -96,7 +106,7 @@ def check_board(settings: AgentConfiguration, serial_file: Path = SERIAL_FILE) -
 
 def reloader(agent: Agent, path: Path) -> Callable[[], None]:
     def reload() -> None:
-        agent.reconfigure(read_configuration(path).inventory)
+        agent.reconfigure(read_configuration(path))
 
     return reload
 

@@ -47,8 +47,10 @@ class Journal:
         return Logged(clock, event)
 
     def close(self) -> None:
-        self._lines.put(None)
-        self._thread.join(CLOSING_S)
+        """Ends when all is written, or after a second: who does not read must not keep the agent from ending."""
+        with suppress(queue.Full):
+            self._lines.put(None, timeout=CLOSING_S)
+            self._thread.join(CLOSING_S)
 
     def _write(self) -> None:
         while (line := self._lines.get()) is not None:
@@ -63,8 +65,8 @@ def line_of(event: Event) -> str:
     fields = {
         "address": event.address,
         "node": event.node,
-        "reason": event.reason.replace(" ", "_"),
+        "reason": "_".join(event.reason.split()),
         "took_ms": "" if event.took_ms is None else f"{event.took_ms:.1f}",
     }
     told = "".join(f" {key}={value}" for key, value in fields.items() if value)
-    return f"{event.severity.value} {event.kind.value}{told}: {event.text}"
+    return f"{event.severity.value} {event.kind.value}{told}: {' '.join(event.text.split())}"

@@ -22,7 +22,7 @@ from picluster.model.sighting import Sighting
 from picluster.ports import Datagrams
 from picluster.wire import Codec, Keyring
 
-TWIN_PAUSE_NS = 10_000_000_000
+TWIN_PAUSE_NS = 60_000_000_000
 """How long two machines under one name are not reported again."""
 
 
@@ -54,31 +54,35 @@ class Messenger:
         self.links: dict[str, Link] = {}
         self.inventory = inventory
         self.news = False
-        """Whether something changed that the failover rules want to see; whoever reads it sets it back."""
-        self._codec = Codec(inventory.cluster, keyring)
+        """Whether a heartbeat changed the order among candidates; whoever reads it sets it back."""
         self._datagrams = datagrams
         self._chance = chance
         self._roster = Roster(inventory.cluster, identity.node, inventory.node_names)
         self._present: set[str] = set()
         self._places: dict[str, Endpoint] = {}
         self._twins: dict[str, int] = {}
-        self.expect(inventory)
+        self.expect(inventory, keyring)
 
     @property
     def silent_ns(self) -> int:
         """How long a peer may be unheard before it counts as silent."""
         return silent_after_ns(self.inventory.configuration.timing.heartbeat_ms)
 
-    def expect(self, inventory: Inventory) -> None:
-        """These are the peers from now on; links to those that stay are kept."""
+    def expect(self, inventory: Inventory, keyring: Keyring) -> None:
+        """These are the peers and the keys from now on; links to peers that stay are kept, and those to observers."""
+        observers = {name: link for name, link in self.links.items() if self.inventory.node(name) is None}
+        known, self.links = self.links, {}
         self.inventory = inventory
+        self._codec = Codec(inventory.cluster, keyring)
         self._roster.expect(inventory.node_names)
-        kept = {name: link for name, link in self.links.items() if inventory.node(name) or self._is_observer(link)}
         for node in inventory.nodes:
-            if node.name != self.identity.node and node.name not in kept:
-                place = Endpoint(str(node.address), node.port) if node.address else None
-                kept[node.name] = Link(node.name, place, self._chance)
-        self.links = kept
+            if node.name != self.identity.node:
+                link = known.get(node.name) or Link(node.name, None, self.silent_ns, self._chance)
+                link.configured = Endpoint(str(node.address), node.port) if node.address else None
+                self.links[node.name] = link
+        self.links |= {name: link for name, link in observers.items() if inventory.node(name) is None}
+        for link in self.links.values():
+            link.silent_ns = self.silent_ns
 
     # ── saying ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -86,7 +90,8 @@ class Messenger:
         link = self.links.get(to)
         if link is None:
             return
-        targets = link.targets(now_ns, self.silent_ns)
+        # Heartbeats look for a peer that has fallen silent; whatever else it is told goes to where it was last.
+        targets = link.targets(now_ns, search=isinstance(message, Heartbeat))
         if not targets:
             return
         own = self.identity
@@ -94,9 +99,6 @@ class Messenger:
         datagram = self._codec.encode(envelope)
         for place in targets:
             self._datagrams.send(place, datagram)
-
-    def challenge_for(self, peer: str) -> int:
-        return self.links[peer].challenge
 
     def hearings(self, now_ns: int) -> tuple[Hearing, ...]:
         """How this node hears its peers: what every heartbeat tells."""
@@ -123,19 +125,24 @@ class Messenger:
         """mDNS has something to say: hints for links, and observers that want to be told."""
         for sighting in sightings:
             self._roster.observe(sighting, now_ns)
-        for name, link in self.links.items():
-            if self.inventory.node(name):
-                link.hint(self._roster.hints(name, now_ns))
+            self._hint(now_ns, sighting.node)
+            if sighting.role is Role.OBSERVER and self.identity.role is not Role.OBSERVER:
+                self._meet_observers(now_ns)
+
+    def _hint(self, now_ns: int, name: str) -> None:
+        link = self.links.get(name)
+        if link is not None and self.inventory.node(name) is not None:
+            link.hint(self._roster.hints(name, now_ns))
+
+    def _meet_observers(self, now_ns: int) -> None:
+        """Dashboards want to be told; what they say themselves matters to nobody."""
         for observer in self._roster.observers(now_ns):
-            if observer.node not in self.links and observer.node != self.identity.node:
-                self.links[observer.node] = Link(observer.node, None, self._chance)
-            if observer.node in self.links:
-                self.links[observer.node].hint(observer.endpoints)
+            if self.inventory.node(observer.node) is None:
+                link = self.links.setdefault(observer.node, Link(observer.node, None, self.silent_ns, self._chance))
+                link.hint(observer.endpoints)
 
     def _accept(self, now_ns: int, source: Endpoint, envelope: Envelope) -> str:
         if envelope.sender == self.identity.node:
-            if envelope.incarnation != self.identity.incarnation:
-                self._twins.setdefault(self.identity.node, now_ns - TWIN_PAUSE_NS)
             return "own-name"
         if envelope.receiver != self.identity.node:
             return "misdirected"
@@ -144,8 +151,8 @@ class Messenger:
             return "stranger"
         before = link.heartbeat
         fault = link.accept(now_ns, source, envelope)
-        if not fault and isinstance(envelope.message, Heartbeat):
-            self._learn(now_ns, link, before, envelope.message)
+        if not fault and link.heartbeat is not None and link.heartbeat is not before:
+            self._learn(now_ns, link, before, link.heartbeat)
         return fault
 
     def _learn(self, now_ns: int, link: Link, before: Heartbeat | None, heartbeat: Heartbeat) -> None:
@@ -159,12 +166,12 @@ class Messenger:
 
     def views(self, now_ns: int) -> dict[str, PeerView]:
         """The peers that are there, as the failover rules see them."""
-        views = {name: link.view(now_ns, self.silent_ns) for name, link in self.links.items()}
+        views = {name: link.view(now_ns) for name, link in self.links.items()}
         return {name: view for name, view in views.items() if view is not None}
 
     def heard(self, now_ns: int) -> frozenset[str]:
         """The peers that are not silent."""
-        return frozenset(name for name, link in self.links.items() if link.is_heard(now_ns, self.silent_ns))
+        return frozenset(name for name, link in self.links.items() if link.is_heard(now_ns))
 
     def voters_heard(self, now_ns: int) -> tuple[str, ...]:
         """The voters that are there, this node included where it is one."""
@@ -177,8 +184,9 @@ class Messenger:
         events = [self._came(name) for name in sorted(present - self._present)]
         events += [self._went(now_ns, name) for name in sorted(self._present - present)]
         events += [*self._moved(present), *self._twin_reports(now_ns)]
-        self.news = self.news or present != self._present
         self._present = set(present)
+        for name in self.links.keys() - present:
+            self._hint(now_ns, name)  # what mDNS said is forgotten after a while
         self._forget_observers(now_ns)
         return events
 
@@ -204,21 +212,22 @@ class Messenger:
                 yield Event(EventKind.PEER_MOVED, Severity.INFO, f"{name} is at {place} now, was at {before}", node=name)
 
     def _twin_reports(self, now_ns: int) -> Iterator[Event]:
-        suspects = {
-            name for name, link in self.links.items() if link.twin_ns is not None and now_ns - link.twin_ns < TWIN_PAUSE_NS
-        }
-        for name in sorted(suspects | set(self._twins)):
-            if now_ns - self._twins.get(name, now_ns - TWIN_PAUSE_NS) >= TWIN_PAUSE_NS:
+        """A link knows it surely, when both have spoken to it; mDNS hints at it, when one of them cannot get a word in."""
+        proved = {name for name, link in self.links.items() if link.twin_ns is not None}
+        recent = {name for name in proved if now_ns - (self.links[name].twin_ns or 0) < TWIN_PAUSE_NS}
+        for name in sorted(recent | set(self._roster.twins(now_ns))):
+            told_ns = self._twins.get(name)
+            if told_ns is None or now_ns - told_ns >= TWIN_PAUSE_NS:
                 self._twins[name] = now_ns
-                text = f"two machines run under the name {name}: a copied card? Give one of them a name of its own"
+                verb = "run" if name in recent else "seem to run"
+                text = f"two machines {verb} under the name {name}: a copied card? Give one of them a name of its own"
                 yield Event(EventKind.TWIN, Severity.BAD, text, node=name)
-        self._twins.pop(self.identity.node, None)
 
     def _forget_observers(self, now_ns: int) -> None:
         """A dashboard that was closed is no failure."""
         wanted = {sighting.node for sighting in self._roster.observers(now_ns)}
         for name, link in list(self.links.items()):
-            if self.inventory.node(name) is None and name not in wanted and not link.is_heard(now_ns, self.silent_ns):
+            if self.inventory.node(name) is None and name not in wanted and not link.is_heard(now_ns):
                 del self.links[name]
                 self._present.discard(name)
 

@@ -98,10 +98,9 @@ class Observer:
         hearings = self.messenger.hearings(now_ns)
         uptime_us = (now_ns - self._started_ns) // 1_000
         epoch = self._inventory.configuration.epoch
-        for peer in self.messenger.links:
-            challenge = self.messenger.challenge_for(peer)
+        for peer, link in self.messenger.links.items():
             heartbeat = Heartbeat(
-                Role.OBSERVER, epoch, False, False, leaving, uptime_us, __version__, challenge, hearings=hearings
+                Role.OBSERVER, epoch, False, False, leaving, uptime_us, __version__, link.challenge, hearings=hearings
             )
             self.messenger.send(now_ns, peer, heartbeat)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from picluster.agent.control import ask
+from picluster.adapters.control import ask
 from picluster.agent.plain import Plain
 
 RUN_DIR = Path("/run/picluster")

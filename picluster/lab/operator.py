@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from picluster.agent.control import ask
+from picluster.adapters.control import ask
 from picluster.agent.observer import Feed
 from picluster.errors import LabError, PiclusterError
 from picluster.lab.ledger import RATE, Outage
@@ -99,7 +99,7 @@ class DemoOperator:
 
     def _act(self, key: str) -> str:
         if key.isdecimal() and key not in self._actions:
-            raise LabError(f"there is no pi{key} here, only pi1 to pi{self._world.stack.size}; --nodes gives you more")
+            raise LabError(f"there is no pi{int(key) or 10} here, only pi1 to pi{self._world.stack.size}; see --nodes")
         return self._actions[key]() if key in self._actions else ""
 
     def snapshot(self) -> ClusterSnapshot:

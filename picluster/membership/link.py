@@ -3,8 +3,8 @@
 Belief. Every run of an agent is an *incarnation*, a random number. A datagram of the incarnation that is believed is taken
 if its sequence number was not seen before. Another incarnation is believed only when it echoes the challenge that this node
 sends in its heartbeats; the challenge is drawn anew whenever a belief changes, so an old recording never fits again.
-Nothing is stored of a datagram that is not believed, with one exception: while no incarnation is believed at all, its
-challenge is echoed and its source is tried, since somebody has to begin.
+Nothing is stored of a datagram that is not believed, with one exception: while the peer is not there as far as is known, the
+datagram's challenge is echoed and its source is tried, since somebody has to begin.
 
     pi1 (just started)                                  pi2 (just started)
       heartbeat, challenge 17, echo –          ───▶     believes nobody yet: will echo 17
@@ -13,6 +13,9 @@ challenge is echoed and its source is tried, since somebody has to begin.
 
 Place. A believed datagram's source is where the peer lives from now on (as in WireGuard's roaming), so a peer whose address
 changes is followed with its first datagram. While it is silent, heartbeats go wherever mDNS or the inventory say it may be.
+
+Order. Datagrams overtake each other. Place, age and heartbeat are those of the highest sequence number; what arrives after
+it was sent earlier, and is good for its message only.
 
 Quality. Heartbeats carry, for every peer, the highest sequence number heard, how long ago, and what is missing. With the
 sending times that this node keeps, that gives the round trip and the loss of each direction without synchronised clocks.
@@ -40,15 +43,20 @@ SILENT_AFTER_HEARTBEATS = 5
 class Link:
     """What this node knows of one peer. Times are nanoseconds of this node's clock."""
 
-    def __init__(self, peer: str, configured: Endpoint | None, chance: Random) -> None:
+    def __init__(self, peer: str, configured: Endpoint | None, silent_ns: int, chance: Random) -> None:
         self.peer = peer
+        self.configured = configured
+        """Where the inventory says that it is; None where it does not say."""
+        self.silent_ns = silent_ns
+        """How long it may be unheard before it counts as silent."""
         self.incarnation: int | None = None
         """The run of the peer's agent that is believed; None: none yet."""
         self.endpoint: Endpoint | None = None
-        """Where its last believed datagram came from."""
+        """Where its newest believed datagram came from."""
         self.heard_ns: int | None = None
+        """When that one came."""
         self.heartbeat: Heartbeat | None = None
-        """The last believed heartbeat."""
+        """The newest believed heartbeat."""
         self.heartbeat_ns = 0
         self.round_trip_ns = 0
         self.loss_to_percent: int | None = None
@@ -58,8 +66,9 @@ class Link:
         """How often a new incarnation was believed after the first."""
         self.twin_ns: int | None = None
         """When two incarnations last took turns: two machines run under the peer's name."""
-        self._configured = configured
         self._hints: tuple[Endpoint, ...] = ()
+        self._caller: Endpoint | None = None
+        """Where something came from that may be the peer's and was not believed."""
         self._chance = chance
         self._window = ReplayWindow()
         self._sequence = 0
@@ -91,11 +100,11 @@ class Link:
         """Where mDNS says that the peer may be."""
         self._hints = tuple(endpoints)[:MOST_HINTS]
 
-    def targets(self, now_ns: int, silent_ns: int) -> tuple[Endpoint, ...]:
-        """Where to send: to where it lives, or while it is silent to every place where it may be."""
-        if self.endpoint is not None and self.is_heard(now_ns, silent_ns):
-            return (self.endpoint,)
-        places = (self.endpoint, self._configured, *self._hints)
+    def targets(self, now_ns: int, *, search: bool) -> tuple[Endpoint, ...]:
+        """Where to send: to where it lives; with `search`, while it is silent, to every place where it may be."""
+        if not search or self.is_heard(now_ns):
+            return (self.endpoint,) if self.endpoint is not None else ()
+        places = (self.endpoint, self.configured, self._caller, *self._hints)
         return tuple(dict.fromkeys(place for place in places if place is not None))
 
     # ── receiving ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -106,15 +115,17 @@ class Link:
             newest = self._window.newest
             if not self._window.accept(envelope.sequence):
                 return "replayed"
-            if envelope.sequence > newest:
-                self.endpoint = source
+            if envelope.sequence < newest:
+                return ""
         elif envelope.echo == self._challenge:
-            self._believe(now_ns, source, envelope)
+            self._believe(now_ns, envelope)
         else:
-            if self.incarnation is None:
-                self._begin(source, envelope)
+            if isinstance(envelope.message, Heartbeat) and not self.is_heard(now_ns):
+                self._caller, self._echo = source, envelope.message.challenge
             return "not-believed"
-        self.heard_ns = now_ns
+        if self.heard_ns is not None and now_ns - self.heard_ns > self.silent_ns:
+            self.well_since_ns = now_ns
+        self.heard_ns, self.endpoint = now_ns, source
         if isinstance(envelope.message, Heartbeat):
             self._take_heartbeat(now_ns, envelope.message)
         return ""
@@ -129,25 +140,20 @@ class Link:
         known = self.round_trip_ns
         self.round_trip_ns = round(known + ROUND_TRIP_WEIGHT * (measured_ns - known)) if known else measured_ns
 
-    def _believe(self, now_ns: int, source: Endpoint, envelope: Envelope) -> None:
+    def _believe(self, now_ns: int, envelope: Envelope) -> None:
         if self.incarnation is not None:
             self.restarts += 1
             self._retired = [*self._retired[-7:], self.incarnation]
             if envelope.incarnation in self._retired:
                 self.twin_ns = now_ns
         self.incarnation = envelope.incarnation
-        self.endpoint = source
+        self._caller = None
         self._window = ReplayWindow()
         self._window.accept(envelope.sequence)
         self._challenge = self._draw()
-        self.round_trip_ns = 0
+        self.round_trip_ns, self.loss_to_percent = 0, None
         self.well_since_ns = now_ns
         self.heartbeat = None
-
-    def _begin(self, source: Endpoint, envelope: Envelope) -> None:
-        if isinstance(envelope.message, Heartbeat):
-            self._echo = envelope.message.challenge
-            self._hints = tuple(dict.fromkeys((source, *self._hints)))[:MOST_HINTS]
 
     def _take_heartbeat(self, now_ns: int, heartbeat: Heartbeat) -> None:
         before = self.heartbeat
@@ -172,12 +178,13 @@ class Link:
         """Whether its last word was goodbye."""
         return self.heartbeat is not None and self.heartbeat.leaving
 
-    def is_heard(self, now_ns: int, silent_ns: int) -> bool:
-        return self.heard_ns is not None and now_ns - self.heard_ns <= silent_ns and not self.left
+    def is_heard(self, now_ns: int) -> bool:
+        """Whether it is there: heard not long ago, and not with a goodbye."""
+        return self.heard_ns is not None and now_ns - self.heard_ns <= self.silent_ns and not self.left
 
-    def view(self, now_ns: int, silent_ns: int) -> PeerView | None:
+    def view(self, now_ns: int) -> PeerView | None:
         """The peer as the failover rules see it; None where it is not there."""
-        if self.heartbeat is None or not self.is_heard(now_ns, silent_ns):
+        if self.heartbeat is None or not self.is_heard(now_ns):
             return None
         holds = frozenset(held.address for held in self.heartbeat.holds)
         return PeerView(self.heartbeat.fit, self.heartbeat.standby, holds, self.well_since_ns)

@@ -7,9 +7,8 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from picluster.wire.window import LOSS_SPAN
 
-from picluster.membership.window import ReplayWindow
+from picluster.membership.window import LOSS_SPAN, ReplayWindow
 
 
 @given(st.lists(st.integers(-3, 400), max_size=300))
