@@ -108,8 +108,6 @@ def play_script(world: World, choice: Choice, *, as_json: bool) -> int:
     except PiclusterError as error:
         failure = str(error)
         say(f"FAILED  {failure}")
-    finally:
-        director.close()
     failed = bool(failure) or any(result.failure for result in results)
     if failed:
         say(report.last_words(world.logs))

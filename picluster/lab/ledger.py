@@ -28,7 +28,10 @@ SENT, ANSWERED, AUDIT_ANSWERED, ARP_ANSWERED = range(4)
 NOBODY, STRANGER = 255, 254
 STALE_NS = 100_000_000
 """Without an answer for this long the client says that nobody answers."""
-KEPT = 120 * RATE
+KEPT = 30 * RATE
+"""Requests that can still be judged; up to twice as many are kept."""
+AUDITED_KEPT = 4 * RATE
+"""Questions to which a second answer would still be noticed."""
 
 
 def record(kind: int, node: int, number: int, at_ns: int) -> bytes:
@@ -127,7 +130,6 @@ class Ledger:
         if len(self._requests) > 2 * KEPT:
             del self._requests[:KEPT]
             self._first += KEPT
-            self._audited.clear()
 
     def _note_answer(self, number: int, node: int, at_ns: int) -> None:
         position = number - self._first
@@ -147,6 +149,8 @@ class Ledger:
 
     def _note_audit(self, kind: int, number: int, node: int, at_ns: int) -> None:
         first = self._audited.setdefault((kind, number), node)
+        if len(self._audited) > AUDITED_KEPT:
+            del self._audited[next(iter(self._audited))]
         if first != node:
             self._note_double(at_ns, ARP_EVERY if kind == ARP_ANSWERED else 1)
 

@@ -15,14 +15,12 @@ from picluster.adapters.control import ask
 from picluster.agent.observer import Feed
 from picluster.errors import LabError, PiclusterError
 from picluster.lab.ledger import RATE, Outage
-from picluster.lab.world import Fault, World
+from picluster.lab.world import ANSWER_S, Fault, World
 from picluster.model.snapshot import ClientView, ClusterSnapshot, NodeState, NodeView
 
 __all__ = ["DemoOperator", "KeyMeaning"]
 
 LOSS_PERCENT = 20
-ANSWER_S = 1.0
-"""How long an agent may take to answer a command; the screen stands still meanwhile."""
 PROMPT_S = 4.0
 WINDOW_NS = 1_100_000_000
 """After this the first thousand requests have their answers."""

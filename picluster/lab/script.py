@@ -14,8 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from picluster.agent.observer import Feed
-from picluster.errors import LabError
+from picluster.errors import ControlError, LabError
 from picluster.lab.ledger import Outage
 from picluster.lab.world import Fault, World
 from picluster.model.snapshot import NodeState
@@ -29,7 +28,8 @@ WINDOW_S = 1.1
 AFTERMATH_S = 0.3
 """How long it is watched, after a fault has ended, whether two answer."""
 CALM_S = 0.2
-WELL = {NodeState.HOLDER, NodeState.READY, NodeState.WITNESS}
+STEP_S = 0.05
+WELL = {state.value for state in (NodeState.HOLDER, NodeState.READY, NodeState.WITNESS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,6 @@ class Director:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._feed: Feed | None = None
         self._dark = ""
         """The Pi that was cut last."""
 
@@ -81,7 +80,6 @@ class Director:
         began = time.monotonic()
         for name in self._world.stack.names:
             self._world.plug(name)
-        self._feed = self._world.observe()
         if not self._wait(lambda: bool(self.holder) and self._all_well(), STARTING_S):
             raise LabError(f"the virtual Pis did not find each other within {STARTING_S:.0f} s. Their logs say why")
         return time.monotonic() - began
@@ -93,10 +91,6 @@ class Director:
 
     def title(self, scene: Scene) -> str:
         return scene.title.format(holder=self.holder or "nobody", other=self._dark or "the other")
-
-    def close(self) -> None:
-        if self._feed is not None:
-            self._feed.close()
 
     def play(self, scene: Scene) -> Result:
         """Play it to its end, until all is well again."""
@@ -141,10 +135,16 @@ class Director:
         return self._world.client.ledger.aftermath(since_ns, time.monotonic_ns())
 
     def _all_well(self) -> bool:
-        """Whether the observer sees every Pi with power, and each sees the others."""
-        assert self._feed is not None
-        nodes = {node.name: node for node in self._feed.latest().nodes}
-        return all(nodes[name].state in WELL for name in self._world.powered)
+        """Whether every Pi with power is well, in the eyes of every other one: two that have not met yet would vote against
+        each other when the third one dies. Agents are asked for this and for nothing else; no result hangs on it."""
+        return all(self._sees_all_well(name) for name in self._world.powered)
+
+    def _sees_all_well(self, name: str) -> bool:
+        try:
+            seen = self._world.status(name)
+        except ControlError:
+            return False
+        return all(seen.get(other) in WELL for other in self._world.powered)
 
     def _wait(self, over: Callable[[], bool], most_s: float) -> bool:
         """Keep counting until it is over; False where that took too long."""
@@ -152,7 +152,7 @@ class Director:
         while time.monotonic() < deadline:
             if over():
                 return True
-            self._world.client.pump(0.05)
+            self._world.client.pump(STEP_S)
             for name in self._world.crashed():
                 raise LabError(f"the agent of {name} has ended by itself. Its log says why")
         return False

@@ -17,16 +17,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from picluster.adapters.control import ask
 from picluster.agent.configuration import read_inventory, read_keyring
 from picluster.agent.entry import open_observer
 from picluster.agent.observer import Feed
-from picluster.errors import LabError
+from picluster.errors import ControlError, LabError
 from picluster.lab.programs import ClientFeed, kill, start
 from picluster.lab.stack import Stack, agent_command
 
 __all__ = ["Fault", "World"]
 
 CLIENT = "client"
+ANSWER_S = 1.0
+"""How long an agent may take to answer a question."""
 
 
 class Fault(enum.Enum):
@@ -80,9 +83,20 @@ class World(ABC):
         inventory = read_inventory(self.directory / "cluster.toml")
         return Feed(open_observer(inventory, read_keyring(self.directory / "cluster.key"), self.observer_hosts))
 
+    def status(self, name: str) -> dict[str, str]:
+        """The state of every node in the eyes of this one. Raises ControlError where its agent does not answer."""
+        answer = ask(self.run_dir(name), {"do": "status"}, timeout_s=ANSWER_S)
+        match answer:
+            case {"status": {"cluster": {"nodes": [*nodes]}}}:
+                return {str(node["name"]): str(node["state"]) for node in nodes if isinstance(node, dict)}
+        raise ControlError(f"the agent of {name} answers what this lab does not understand: {answer}")
+
     def plug(self, name: str) -> None:
         """Put the power cable in: the Pi boots, and its agent is a new incarnation."""
         self._powered[name] = self._boot(name)
+        if self.apart:
+            # Its cable is a new one, and the partition goes by cables.
+            self._part(self.apart)
 
     def cut(self, name: str) -> None:
         """Pull the power cable out."""

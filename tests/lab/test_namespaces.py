@@ -71,6 +71,9 @@ def test_a_partition_parts_the_two_sides_and_nothing_else() -> None:
         assert passes(world, "pi2", "pi3")
         assert passes(world, "client", "pi2")
         assert passes(world, "auditor", "pi1")
+        world.cut("pi2")
+        world.plug("pi2")
+        assert not passes(world, "pi1", "pi2"), "plugged in during a partition, and on its wrong side"
         world.heal()
         assert passes(world, "pi1", "pi2")
         assert world.apart == frozenset()
