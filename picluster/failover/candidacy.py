@@ -97,6 +97,7 @@ class Candidacy:
         self.cause = Cause.FIRST
         self.lease_end_ns = 0
         self._barred_until_ns = 0
+        self._pause_until_ns = 0
         self._gate_until_ns = 0
         """Until when the kernel may go on answering if it does not let go."""
         self._claims: dict[int, tuple[int, int]] = {}
@@ -191,7 +192,9 @@ class Candidacy:
 
     def _consider_asking(self, now_ns: int) -> None:
         rank = self.house.rank(now_ns, self.floating)
-        my_turn_ns = max(self.vacant_ns + rank * self._timing.rank_step_ns, self._barred_until_ns)
+        # Two that collided hear each other's withdrawal at one moment: only the pause that each drew keeps them apart.
+        pause_ns = max(self._barred_until_ns, self._pause_until_ns)
+        my_turn_ns = max(self.vacant_ns + rank * self._timing.rank_step_ns, pause_ns)
         if now_ns < my_turn_ns:
             self.wake_ns = my_turn_ns
             return
@@ -344,7 +347,8 @@ class Candidacy:
         if self.phase is Phase.CLAIMING:
             self._release(now_ns, Cause.EXPIRED, "")
         if self.phase is not Phase.WATCHING:
-            self._watch(max(self.vacant_ns, now_ns + self.house.jitter_ns(2 * self._timing.retry_ns)))
+            self._pause_until_ns = now_ns + self.house.jitter_ns(2 * self._timing.retry_ns)
+            self._watch(max(self.vacant_ns, self._pause_until_ns))
 
     def could_not_hold(self, now_ns: int, heir: str, reason: str) -> None:
         """The kernel did not take the address, or not in time (empty reason)."""
