@@ -7,7 +7,7 @@ with lease T, drift margin m, round trip r:
     + T (1 + m)        where the candidates have just started: a stranger first lets one whole grant pass in silence
     + T / 3            since a candidate that has long been refused asks only so often
     + probe            where nobody knows of a holder before
-    + a few r, retries and steps of rank
+    + a few r, retries and steps of rank; twelve retries, since two may collide once, and withdraw
 
 and, where a kernel has refused or a foreign machine was there, the pause that follows.
 
@@ -143,7 +143,7 @@ class Calm:
     def _election_ns(self, configuration: Configuration) -> int:
         timing, nodes = configuration.timing, len(self._machines)
         grant_ns = grant_length_ns(max(self._controller.longest_lease_ns, timing.lease_ns))
-        steps_ns = (nodes + 1) * timing.rank_step_ns + 6 * timing.retry_ns
+        steps_ns = (nodes + 1) * timing.rank_step_ns + 12 * timing.retry_ns
         slowest_ns = grant_ns + timing.lease_ns // 3 + timing.probe_ns + steps_ns
         return _by_any_clock(slowest_ns) + 6 * self._plan.weather.round_trip_ns
 
