@@ -5,7 +5,7 @@ fetching a message and reading the clock but before deciding, and between any tw
 
 Two duties of an agent are kept here, since the failover rules rest on them. It reads the clock *after* it has taken a
 message from the socket, never before: a voter counts from then. And where `LetGo` fails it obeys nothing after it in the
-same list.
+same list, but for letting go of more.
 """
 
 from __future__ import annotations
@@ -297,7 +297,8 @@ class Process:
                 frames.append(self._hold(effect)[::-1])
             case LetGo():
                 if not self._let_go(effect.address):
-                    frames.pop()
+                    # To let go of more is always right; to say anything is not.
+                    frames[-1] = [later for later in frames[-1] if isinstance(later, LetGo)]
             case RememberTerm():
                 self.host.longest_term_us = max(self.host.longest_term_us or 0, effect.term_us)
                 self.member.term_remembered(effect.term_us)
@@ -322,6 +323,7 @@ class Process:
         reason = "the kernel refuses" if kernel.refuses_hold else ""
         until_ns = 0 if reason else kernel.hold(effect.address, effect.until_ns, now_ns)
         if until_ns:
+            self._stuck.discard(effect.address)
             opening = Opening(self.host.name, self.member.me.incarnation, until_ns, self.member.configuration.voters)
             self._shared.oracle.opened(now_ns, effect.address, opening)
             return []

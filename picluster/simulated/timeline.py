@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 NEVER_NS = 1 << 62
+COUNTER_BITS = (1 << 32) - 1
+"""The part of a claim's number that counts; the rest tells incarnations apart."""
 
 
 class Timeline:
@@ -59,6 +61,12 @@ def told(value: object) -> str:
         field = getattr(value, name)
         if field in ("", False, None):
             continue
-        shown = getattr(field, "value", field)
-        words.append(told(field) if hasattr(field, "__slots__") else f"{name}={shown}")
+        if hasattr(field, "__slots__"):
+            words.append(told(field))
+        elif name == "number":
+            words.append(f"#{field & COUNTER_BITS}")
+        elif name.endswith("_ns"):
+            words.append(f"{name[:-3]}={field / 1e6:.3f} ms")
+        else:
+            words.append(f"{name}={getattr(field, 'value', field)}")
     return f"{type(value).__name__}({', '.join(words)})"
