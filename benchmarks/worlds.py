@@ -27,7 +27,7 @@ vrrp_instance web {{
 }}
 """
 HIGHEST_PRIORITY, PRIORITY_STEP = 254, 20
-"""High and far apart, which is keepalived's best case: a low priority waits longer (skew time, RFC 5798 section 6.1), and two
+"""High and far apart, keepalived's best case: a low priority waits longer (skew time, RFC 5798 section 6.1), and two
 backups that are one apart may fire together, which costs seconds."""
 
 
