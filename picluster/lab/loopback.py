@@ -33,7 +33,7 @@ class LoopbackWorld(World):
         # All labs of this machine share one loopback interface, and hear each other's mDNS there.
         super().__init__(replace(stack, cluster=f"lab-{self._leash.group}"), self._leash.directory)
         self.cannot = {
-            Fault.FREEZE: "a frozen process keeps its port; only a kernel that rents out the address would end that",
+            Fault.FREEZE: "a frozen process keeps its port until it thaws or dies",
             Fault.PARTITION: "there is no cable between processes of one machine",
             Fault.LOSS: "nothing is lost between processes of one machine",
         }

@@ -46,6 +46,7 @@ class World(ABC):
     description: str
     """What the Pis are made of, for people."""
     cannot: Mapping[Fault, str]
+    client: ClientFeed
     observer_hosts: tuple[str, ...] = ()
     """Where an observer has to listen; empty: everywhere."""
 
@@ -60,7 +61,6 @@ class World(ABC):
         self.loss_percent = 0
         self._powered: dict[str, list[subprocess.Popen[bytes]]] = {}
         """The programs of each Pi that has power; the agent is the last of them."""
-        self.client: ClientFeed
 
     @property
     def powered(self) -> Collection[str]:
@@ -144,8 +144,7 @@ class World(ABC):
         """End everything that was started."""
         for name in list(self._powered):
             self.cut(name)
-        if hasattr(self, "client"):
-            kill([self.client.process])
+        kill([self.client.process])
 
     def __enter__(self) -> Self:
         return self

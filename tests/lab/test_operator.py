@@ -48,7 +48,7 @@ def test_a_digit_pulls_the_holders_cable_and_the_client_says_what_it_cost() -> N
         operator.press(holder[-1])
         assert operator.prompt == f"{holder}: power cable pulled"
         dark = until(operator, lambda seen: recent(seen) != "")
-        assert re.fullmatch(rf"{holder} → pi\d in \d+ ms, [\d,]+ of 1,000 requests lost", recent(dark))
+        assert re.fullmatch(rf"{holder} → pi\d in \d+ ms, [\d,]+ of [\d,]+ requests lost", recent(dark))
         assert {node.name: node.note for node in dark.nodes}[holder] == "no power"
         operator.press(holder[-1])
         assert operator.prompt == f"{holder}: plugged in"
@@ -64,8 +64,9 @@ def test_commands_go_to_the_holders_agent_and_a_frozen_one_is_not_waited_for() -
         operator = DemoOperator(world)
         first = answered_by(until(operator, all_know_each_other))
         operator.press("m")
+        said = operator.prompt
         second = answered_by(until(operator, lambda seen: answered_by(seen) not in ("", first)))
-        assert operator.prompt == f"{first}: hands web to {second}"
+        assert said == f"{first}: hands web to {second}"
         operator.press("s")
         until(operator, lambda seen: NodeState.STANDBY in [node.state for node in seen.nodes])
         third = answered_by(until(operator, lambda seen: answered_by(seen) not in ("", second)))
