@@ -53,9 +53,6 @@ class Network:
     def mend_all(self) -> None:
         self._cuts.clear()
 
-    def reaches(self, sender: str, receiver: str) -> bool:
-        return not self._cuts.get((sender, receiver))
-
     def journeys(self, sender: str, receiver: str) -> tuple[int, ...]:
         """How long each copy of one datagram takes (ns); empty if none arrives."""
         if self._cuts.get((sender, receiver)):
