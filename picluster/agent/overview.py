@@ -12,6 +12,9 @@ from picluster.model.inventory import FloatingAddress, Inventory, Node
 from picluster.model.messages import Hearing, Heartbeat, Held
 from picluster.model.snapshot import ClusterSnapshot, EventView, FloatingView, MoveView, NodeState, NodeView, QuorumView
 
+ARRIVAL_US = 3_000_000
+"""An agent that has just begun need not know anybody yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Testimony:
@@ -117,7 +120,7 @@ class _Looker:
         if heartbeat.holds:
             return NodeState.HOLDER
         if not self._hears_majority(node.name, heartbeat):
-            return NodeState.NO_QUORUM
+            return NodeState.NO_QUORUM if heartbeat.uptime_us > ARRIVAL_US else NodeState.STARTING
         if heartbeat.standby:
             return NodeState.STANDBY
         if not heartbeat.fit:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import selectors
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from picluster.adapters.datagrams import MOST_AT_ONCE, UdpDatagrams
+from picluster.adapters.links import Links
 from picluster.errors import KernelError
 from picluster.model.endpoint import Endpoint
 from picluster.ports import Datagrams
 from picluster.wire import LONGEST_DATAGRAM
+from tests.adapters.isolation import isolated
 
 V4, V6 = "127.0.0.1", "::1"
 Open = Callable[..., UdpDatagrams]
@@ -173,34 +174,17 @@ def test_after_closing_the_port_is_free_and_sending_is_harmless(open_datagrams: 
     assert open_datagrams(port=here.port).port == here.port
 
 
-LINK_LOCAL = """
-import select, sys
-from pyroute2 import IPRoute
-from picluster.adapters.datagrams import UdpDatagrams
-from picluster.model.endpoint import Endpoint
-
-with IPRoute() as route:
-    route.link("set", index=1, state="up")
-    route.addr("add", index=1, address="fe80::1", prefixlen=64, flags=2)  # IFA_F_NODAD
-here = UdpDatagrams(hosts=("fe80::1%lo",))
-everywhere = UdpDatagrams()
-here.send(Endpoint("fe80::1%lo", everywhere.port), b"ping")
-select.select(everywhere.filenos(), [], [], 5)
-((source, data),) = everywhere.receive()
-assert (source, data) == (Endpoint("fe80::1%lo", here.port), b"ping"), (source, data)
-everywhere.send(source, b"pong")
-select.select(here.filenos(), [], [], 5)
-assert here.receive() == [(Endpoint("fe80::1%lo", everywhere.port), b"pong")]
-"""
-
-
+@isolated
 def test_link_local_endpoints_carry_their_zone() -> None:
-    needs_ipv6()
-    in_namespace = ["unshare", "--user", "--map-root-user", "--net"]
-    try:
-        subprocess.run([*in_namespace, "true"], check=True, capture_output=True, timeout=10)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"needs `unshare` and unprivileged user namespaces: {error}")
-    command = [*in_namespace, sys.executable, "-c", LINK_LOCAL]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 0, done.stderr
+    with Links() as links:
+        links.up("lo")
+        links.add_address("lo", "fe80::1/64")
+    here = UdpDatagrams(hosts=("fe80::1%lo",))
+    everywhere = UdpDatagrams()
+    here.send(Endpoint("fe80::1%lo", everywhere.port), b"ping")
+    select.select(everywhere.filenos(), [], [], 5)
+    ((source, data),) = everywhere.receive()
+    assert (source, data) == (Endpoint("fe80::1%lo", here.port), b"ping")
+    everywhere.send(source, b"pong")
+    select.select(here.filenos(), [], [], 5)
+    assert here.receive() == [(Endpoint("fe80::1%lo", everywhere.port), b"pong")]

@@ -10,7 +10,6 @@ from picluster.model.inventory import Role
 from picluster.model.messages import Cause, Claim, Envelope, RefusalReason
 from picluster.wire import Codec, Keyring, WireFault
 from picluster.wire import codec as codec_module
-from picluster.wire import window as window_module
 from picluster.wire.fields import CAUSE_CODES, REASON_CODES, ROLE_CODES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "wire.md").read_text(encoding="utf-8")
@@ -41,8 +40,7 @@ def test_the_codes_on_the_page_are_those_of_the_format() -> None:
         assert f"{name}: {', '.join(f'{code} {member.value}' for member, code in codes.items())}." in PAGE
 
 
-def test_the_examples_in_the_docstrings_run() -> None:
-    for module in (codec_module, window_module):
-        failed, attempted = doctest.testmod(module)
-        assert attempted > 0
-        assert failed == 0
+def test_the_example_in_the_docstring_runs() -> None:
+    failed, attempted = doctest.testmod(codec_module)
+    assert attempted > 0
+    assert failed == 0
