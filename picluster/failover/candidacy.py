@@ -1,36 +1,26 @@
-"""The candidate: what one node does about one floating address.
+"""The candidate: what one node does about one floating address. `phase` draws its states.
 
-    WATCHING ──vacant, and my turn──▶ ASKING ──a majority would grant──▶ CLAIMING ──a majority granted──▶ HOLDING
-        ▲                               │                                   ▲ │                             │
-        │◀────somebody else is at it────┤───first time in the cluster──▶ PROBING                             │
-        │◀──────────────────────────withdrawn, nobody answers, or a foreign machine has it──┘                │
-        └◀────────────────────lease ran out, released on purpose, or the kernel refused──────────────────────┘
-
-The lease. Every claim has a number, and its sending time is kept under it. A voter's grant names the claim, so each voter
-stands by this node until one term after the sending of the latest claim that it granted; the lease lasts as long as a
-majority stands by it. Votes of different rounds may be put together, since each voter's own grant outlasts what is counted
-for it. That is why losing every second packet costs nothing.
+The lease lasts as long as a majority of the voters stands by its grants (`ballot`). Votes of different rounds may be put
+together, since each voter's own grant outlasts what is counted for it. That is why losing every second packet costs nothing.
 """
 
 from __future__ import annotations
 
-import enum
 from typing import Protocol
 
-from picluster.errors import TransitionError
+from picluster.failover.announcing import Announcements
+from picluster.failover.ballot import NEVER_NS, Ballot
 from picluster.failover.effects import Announce, AskGateway, Effect, Hold, LetGo, Probe, Send, Tell
+from picluster.failover.phase import Phase, check_transition
 from picluster.failover.voter import Holder
 from picluster.model.events import Event, EventKind, Severity
 from picluster.model.inventory import Configuration, FloatingAddress
 from picluster.model.messages import Cause, Claim, Grant, Held, Refusal, RefusalReason, Release
 from picluster.model.timing import NANOSECONDS_PER_MS, Timing, grant_length_ns
 
-NEVER_NS = 1 << 62
 GATEWAY = "gateway"
 """The name under which the gateway's answers count as a vote. No node may be called so."""
 
-ANNOUNCE_AT_NS = tuple(ms * NANOSECONDS_PER_MS for ms in (0, 50, 200, 1_000, 3_000))
-ANNOUNCE_EVERY_NS = 60_000 * NANOSECONDS_PER_MS
 PROBES = 3
 FOREIGN_PAUSE_NS = 5_000 * NANOSECONDS_PER_MS
 """How long an address is left alone after a foreign machine was found to have it."""
@@ -41,26 +31,6 @@ RELEASE_REPEATS = 2
 CLAIM_ROUNDS = 4
 """So often a claim is sent before it is withdrawn for want of answers."""
 CONFLICT_PAUSE_NS = 1_000 * NANOSECONDS_PER_MS
-CLAIMS_KEPT = 256
-"""Answers to claims older than this many are too late to matter."""
-
-
-class Phase(enum.Enum):
-    WATCHING = "watching"
-    ASKING = "asking"
-    PROBING = "probing"
-    CLAIMING = "claiming"
-    HOLDING = "holding"
-
-
-_MAY_BECOME = {
-    # (Straight to claiming goes whom a release names as its successor.)
-    Phase.WATCHING: {Phase.ASKING, Phase.CLAIMING},
-    Phase.ASKING: {Phase.WATCHING, Phase.PROBING, Phase.CLAIMING},
-    Phase.PROBING: {Phase.WATCHING, Phase.CLAIMING},
-    Phase.CLAIMING: {Phase.WATCHING, Phase.HOLDING},
-    Phase.HOLDING: {Phase.WATCHING},
-}
 
 
 class House(Protocol):
@@ -79,6 +49,8 @@ class House(Protocol):
 
 class Candidacy:
     """One node's part in one floating address. Only `Member` calls it, and tells it the time at every call."""
+
+    ballot_kind: type[Ballot] = Ballot
 
     def __init__(self, house: House, floating: FloatingAddress, now_ns: int) -> None:
         self.house = house
@@ -100,13 +72,7 @@ class Candidacy:
         self._pause_until_ns = 0
         self._gate_until_ns = 0
         """Until when the kernel may go on answering if it does not let go."""
-        self._claims: dict[int, tuple[int, int]] = {}
-        """By number, when a claim was sent and the term that it asked for (ns)."""
-        self._voted: dict[str, int] = {}
-        """By voter, until when (ns) the latest claim that it granted entitles this node to hold."""
-        self._willing: set[str] = set()
-        self._free_at: dict[str, int] = {}
-        self._voter_heard_ns: dict[str, int] = {}
+        self.ballot = self.ballot_kind()
         self._round = 0
         self._round_ns = now_ns
         self._renew_ns = 0
@@ -115,8 +81,7 @@ class Candidacy:
         """When this node began to hold it."""
         self._previous = ""
         self._outage_ns = 0
-        self._announced = 0
-        self._announce_ns = NEVER_NS
+        self._announcements = Announcements()
         self._conflict_ns = 0
         self._yielded = False
         self._releases: list[tuple[int, Release]] = []
@@ -138,7 +103,7 @@ class Candidacy:
         """When `tick` has something to do next."""
         deadline = self._releases[0][0] if self._releases else NEVER_NS
         if self.phase is Phase.HOLDING:
-            return min(deadline, self.lease_end_ns, self._renew_ns, self._retry_ns, self._announce_ns)
+            return min(deadline, self.lease_end_ns, self._renew_ns, self._retry_ns, self._announcements.due_ns)
         if self.phase is Phase.WATCHING and not self.house.may_hold(self.floating):
             return deadline
         return min(deadline, self.wake_ns)
@@ -181,7 +146,7 @@ class Candidacy:
         elif now_ns >= self._retry_ns:
             self._retry_ns = now_ns + self._timing.retry_ns
             self._send_claim(now_ns, self._laggards())
-        if now_ns >= self._announce_ns and self.phase is Phase.HOLDING:
+        if now_ns >= self._announcements.due_ns and self.phase is Phase.HOLDING:
             self._announce(now_ns)
 
     def _renew(self, now_ns: int) -> None:
@@ -201,8 +166,7 @@ class Candidacy:
         if self.holder is not None:
             self._note_vacancy(self.heard_ns, Cause.SILENCE)
         self._become(Phase.ASKING)
-        self._willing.clear()
-        self._free_at.clear()
+        self.ballot.begin()
         self._round = 0
         self._ask(now_ns)
 
@@ -212,7 +176,7 @@ class Candidacy:
         pause_ns = min(self._timing.retry_ns << min(self._round, 8), slowest_ns)
         self.wake_ns = now_ns + pause_ns + self.house.jitter_ns(self._timing.retry_ns // 4)
         self._round += 1
-        self._send_claim(now_ns, [voter for voter in self._voters(now_ns) if voter not in self._willing], ask=True)
+        self._send_claim(now_ns, self.ballot.unwilling(self._voters(now_ns)), ask=True)
 
     def _probe(self, now_ns: int) -> None:
         if self._round >= PROBES:
@@ -272,26 +236,24 @@ class Candidacy:
         self._watch(now_ns + head_start_ns)
 
     def grant_seen(self, now_ns: int, voter: str, grant: Grant) -> None:
-        self._voter_heard_ns[voter] = now_ns
-        claim = self._claims.get(grant.number)
+        claim = self.ballot.heard(voter, now_ns, grant.number)
         if claim is None:
             return
         if grant.ask:
             if self.phase is Phase.ASKING:
-                self._willing.add(voter)
+                self.ballot.would_grant(voter)
                 self._count_willing(now_ns)
         elif self.phase in (Phase.CLAIMING, Phase.HOLDING):
-            self._voted[voter] = max(self.entitled_until_ns(*claim, now_ns), self._voted.get(voter, 0))
+            self.ballot.granted(voter, self.entitled_until_ns(claim.sent_ns, claim.term_ns, now_ns))
             self._count_votes(now_ns)
 
     def refusal_seen(self, now_ns: int, voter: str, refusal: Refusal) -> None:
-        self._voter_heard_ns[voter] = now_ns
-        if refusal.number not in self._claims or self.phase not in (Phase.ASKING, Phase.CLAIMING):
+        claim = self.ballot.heard(voter, now_ns, refusal.number)
+        if claim is None or self.phase not in (Phase.ASKING, Phase.CLAIMING):
             return
-        self._willing.discard(voter)
         waits = refusal.reason in (RefusalReason.HELD, RefusalReason.RESTARTED)
         free_ns = now_ns + refusal.remaining_us * 1_000 if waits else NEVER_NS
-        self._free_at[voter] = free_ns
+        self.ballot.refused(voter, free_ns)
         if self.phase is Phase.ASKING:
             if refusal.reason is RefusalReason.HELD and refusal.holder != self.house.me.node:
                 self.holder_name, self.cause = refusal.holder, Cause.SILENCE
@@ -380,7 +342,7 @@ class Candidacy:
     # ── the steps in between ────────────────────────────────────────────────────────────────────────────────────────
 
     def _count_willing(self, now_ns: int) -> None:
-        if len(self._willing.intersection(self._voters(now_ns))) < self.house.configuration.majority:
+        if not self.ballot.would_win(self._voters(now_ns), self.house.configuration.majority):
             return
         if self.holder_name or self._yielded:
             self._start_claiming(now_ns)
@@ -391,13 +353,12 @@ class Candidacy:
 
     def _start_claiming(self, now_ns: int) -> None:
         self._become(Phase.CLAIMING)
-        self._voted.clear()
-        self._free_at.clear()
+        self.ballot.begin()
         self._round, self._round_ns = 0, now_ns
         self._claim_again(now_ns)
 
     def _count_votes(self, now_ns: int) -> None:
-        end_ns = self._majority_until_ns(now_ns)
+        end_ns = self.ballot.majority_until_ns(self._voters(now_ns), self.house.configuration.majority)
         if end_ns <= max(self.lease_end_ns, now_ns):
             return
         self.lease_end_ns = end_ns
@@ -407,12 +368,6 @@ class Candidacy:
             self.house.do(Hold(self.floating.name, end_ns))
         if end_ns >= self._round_ns + self._timing.lease_ns:
             self._retry_ns = NEVER_NS
-
-    def _majority_until_ns(self, now_ns: int) -> int:
-        """Until when a majority of the voters stands by its grants; 0 while there is no majority."""
-        majority = self.house.configuration.majority
-        ends = sorted((self._voted[voter] for voter in self._voters(now_ns) if voter in self._voted), reverse=True)
-        return ends[majority - 1] if len(ends) >= majority else 0
 
     def entitled_until_ns(self, sent_ns: int, term_ns: int, received_ns: int) -> int:
         """Until when a granted claim entitles: one term after it was *sent*, since the voter's own clock started no
@@ -427,7 +382,7 @@ class Candidacy:
         self.holder = None
         self._outage_ns = now_ns - self.heard_ns if self._previous else 0
         self._renew_ns = now_ns + self._timing.renewal_ns
-        self._announced = 0
+        self._announcements.begin(now_ns)
         self.house.do(Hold(self.floating.name, self.lease_end_ns))
         self._announce(now_ns)
         took_ms = self._outage_ns / NANOSECONDS_PER_MS
@@ -441,16 +396,11 @@ class Candidacy:
 
     def _announce(self, now_ns: int) -> None:
         self.house.do(Announce(self.floating.name, self.lease_end_ns))
-        self._announced += 1
-        if self._announced < len(ANNOUNCE_AT_NS):
-            self._announce_ns = self.taken_ns + ANNOUNCE_AT_NS[self._announced]
-        else:
-            self._announce_ns = now_ns + ANNOUNCE_EVERY_NS
+        self._announcements.said(now_ns)
 
     def _reconsider(self, now_ns: int) -> None:
         """Somebody refused: if too few voters are left that may say yes soon, wait until there may be enough."""
-        free = sorted(self._free_at.get(voter, now_ns) for voter in self._voters(now_ns))
-        free_ns = free[self.house.configuration.majority - 1]
+        free_ns = self.ballot.majority_free_ns(self._voters(now_ns), self.house.configuration.majority, now_ns)
         if free_ns <= now_ns:
             return
         if self.phase is Phase.ASKING:
@@ -470,8 +420,7 @@ class Candidacy:
         self.vacant_ns = self.wake_ns = vacant_ns
 
     def _become(self, phase: Phase) -> None:
-        if phase not in _MAY_BECOME[self.phase]:
-            raise TransitionError(f"{self.floating.name}: {self.phase.value} cannot become {phase.value}")
+        check_transition(self.phase, phase)
         if self.phase is Phase.HOLDING:
             self._gate_until_ns = self.lease_end_ns
         self.phase = phase
@@ -489,7 +438,7 @@ class Candidacy:
         if not configuration.tie_breaker:
             return configuration.voters
         others = (voter for voter in configuration.voters if voter != self.house.me.node)
-        silent = all(now_ns - self._voter_heard_ns.get(voter, -NEVER_NS) > self._timing.grant_ns for voter in others)
+        silent = all(self.ballot.silent(voter, now_ns, self._timing.grant_ns) for voter in others)
         return (*configuration.voters, GATEWAY) if silent else configuration.voters
 
     def _everybody(self) -> list[str]:
@@ -499,14 +448,11 @@ class Candidacy:
 
     def _laggards(self) -> list[str]:
         """The voters that have not granted anything of this round."""
-        answered_ns = self._round_ns + self._timing.lease_ns
-        return [voter for voter in self._voters(self._round_ns) if self._voted.get(voter, 0) < answered_ns]
+        return self.ballot.laggards(self._voters(self._round_ns), self._round_ns + self._timing.lease_ns)
 
     def _send_claim(self, now_ns: int, to: list[str], *, ask: bool = False) -> None:
         self._number = self.house.next_number()
-        self._claims[self._number] = (now_ns, self._timing.lease_ns)
-        if len(self._claims) > CLAIMS_KEPT:
-            del self._claims[next(iter(self._claims))]
+        self.ballot.sent(self._number, now_ns, self._timing.lease_ns)
         configuration, name = self.house.configuration, self.floating.name
         claim = Claim(name, self._number, self._timing.lease_ns // 1_000, configuration.epoch, ask, self.cause)
         # Everybody else first: this node's own vote comes at once and may already complete a majority.
@@ -525,9 +471,7 @@ class Candidacy:
             self.refusal_seen(now_ns, self.house.me.node, answer)
 
     def _release(self, now_ns: int, cause: Cause, heir: str) -> None:
-        # From here on no grant of an earlier claim counts, however late it comes: its voter may have been set free.
-        self._claims.clear()
-        self._voted.clear()
+        self.ballot.void_claims()
         release = Release(self.floating.name, self._number, heir, cause)
         self._releases = [(now_ns + (k + 1) * self._timing.retry_ns, release) for k in range(RELEASE_REPEATS)]
         self._send_release(release)

@@ -15,7 +15,8 @@ from random import Random
 
 from picluster.errors import TransitionError
 from picluster.failover import ranking
-from picluster.failover.candidacy import GATEWAY, NEVER_NS, Candidacy
+from picluster.failover.ballot import NEVER_NS
+from picluster.failover.candidacy import GATEWAY, Candidacy
 from picluster.failover.effects import Effect, RememberTerm, Send, Tell
 from picluster.failover.voter import LONGEST_TERM_US, Holder, Voter
 from picluster.model.events import Event, EventKind, Severity

@@ -8,7 +8,7 @@ two renewals, so with lease T, drift margin m, renewal period R and a round trip
     longest outage   = T x (1 + m)      + 2 r
 
 (one round trip for the question whether a majority would grant, one for the claim itself). The cost is paid by the
-holder: 2 x (voters + candidates - 2) / R datagrams a second for each address, replies included.
+holder: (2 x (voters - 1) + candidates that do not vote) / R datagrams a second for each address, replies included.
 
 An unwanted move needs every attempt of a whole lease to fail. An unanswered renewal is repeated after `retry_ms`, so
 at random loss p in both directions and a majority that needs k answers of n, about T / retry_ms rounds must fail in a row.

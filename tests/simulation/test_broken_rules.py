@@ -10,6 +10,7 @@ import dataclasses
 
 import pytest
 
+from picluster.failover.ballot import Ballot
 from picluster.failover.candidacy import Candidacy
 from picluster.failover.effects import Effect, Hold, LetGo
 from picluster.failover.member import Member
@@ -86,11 +87,13 @@ class AnyStep(Member):
         return
 
 
+class ClingingBallot(Ballot):
+    def void_claims(self) -> None:
+        self._granted_until_ns.clear()
+
+
 class ClingingCandidacy(Candidacy):
-    def _release(self, now_ns: int, cause: Cause, heir: str) -> None:
-        claims = dict(self._claims)
-        super()._release(now_ns, cause, heir)
-        self._claims.update(claims)
+    ballot_kind = ClingingBallot
 
 
 class CountsReleasedClaims(Member):
