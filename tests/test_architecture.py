@@ -56,8 +56,6 @@ MAY_TOUCH = {
 """Whatever is not named here is pure: it touches nothing."""
 
 LONGEST_MODULE, LONGEST_FUNCTION = 500, 70
-LONGER = {"failover/candidacy.py": 560}
-"""One state machine, which reads best in one piece."""
 
 
 def place(path: Path) -> str:
@@ -120,7 +118,7 @@ def test_every_module_teaches_and_nothing_gets_too_long(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
     assert not text or ast.get_docstring(tree) or path.name == "__init__.py", f"{place(path)} has no docstring"
-    assert len(text.splitlines()) <= LONGER.get(place(path), LONGEST_MODULE)
+    assert len(text.splitlines()) <= LONGEST_MODULE
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < LONGEST_FUNCTION, f"{place(path)}: {node.name}"
