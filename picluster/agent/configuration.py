@@ -11,6 +11,7 @@ configuration, the inventory, the key) and nothing else, and reports the mistake
     hosts = []                    # own addresses to listen on and to announce; empty: all
     [loopback]
     ports = { web = 18080 }       # with mode = "loopback", the port that stands for each floating address
+    switch = 18000                # optional: send all datagrams through a relay on this port of 127.0.0.1
 
 `picluster.wire.keys` says what stands in the key file.
 """
@@ -37,7 +38,7 @@ Value = TypeVar("Value")
 
 CONFIGURATION_KEYS: Schema = {
     "": ("node", "inventory", "key_file", "run_dir", "mode", "hosts", "loopback"),
-    "loopback": ("ports",),
+    "loopback": ("ports", "switch"),
 }
 LARGEST_KEY_FILE = 4_096
 """Bytes; two keys are 130, the rest is comment."""
@@ -67,6 +68,8 @@ class AgentConfiguration:
     """Own addresses to listen on and to announce, IPv6 ones perhaps with their zone; empty: all."""
     loopback_ports: Mapping[str, int] = field(default_factory=dict, hash=False)
     """UDP port by floating address; empty unless the mode is loopback."""
+    switch: int | None = None
+    """UDP port on 127.0.0.1 of the relay that all datagrams go through; None: they go straight to the peers."""
 
 
 def read_configuration(path: Path) -> AgentConfiguration:
@@ -110,11 +113,13 @@ def _assembled(root: Table, path: Path, inventory: Inventory | None, keyring: Ke
     node = _read_node(root, inventory)
     mode = Mode(root.choice("mode", tuple(mode.value for mode in Mode), Mode.KERNEL.value))
     hosts = _read_hosts(root)
-    ports = _read_ports(root, mode, inventory)
+    section = root.section("loopback")
+    ports = _read_ports(root, section, mode, inventory)
+    switch = section.whole("switch", 1, 65_535, 18_000) if "switch" in section else None
     run_dir = _path(root, "run_dir", "/run/picluster", path)
     if node is None or inventory is None or keyring is None:
         return None
-    return AgentConfiguration(node, inventory, keyring, run_dir, mode, hosts, ports)
+    return AgentConfiguration(node, inventory, keyring, run_dir, mode, hosts, ports, switch)
 
 
 def _read_node(root: Table, inventory: Inventory | None) -> Node | None:
@@ -139,8 +144,7 @@ def _read_hosts(root: Table) -> tuple[str, ...]:
     return hosts
 
 
-def _read_ports(root: Table, mode: Mode, inventory: Inventory | None) -> Mapping[str, int]:
-    section = root.section("loopback")
+def _read_ports(root: Table, section: Table, mode: Mode, inventory: Inventory | None) -> Mapping[str, int]:
     ports = section.numbers("ports", 1, 65_535, "{ web = 18080 }")
     if mode is Mode.KERNEL:
         if "loopback" in root:

@@ -26,7 +26,7 @@ from picluster.discovery.records import Announcement
 from picluster.errors import PiclusterError
 from picluster.model.events import Event, EventKind, Severity
 from picluster.model.inventory import Inventory, Role
-from picluster.ports import AddressKeeper, Clock
+from picluster.ports import AddressKeeper, Clock, Datagrams
 from picluster.wire import Keyring
 
 SERIAL_FILE = Path("/proc/device-tree/serial-number")
@@ -56,7 +56,7 @@ def open_ports(settings: AgentConfiguration, identity: Identity, last: ExitStack
     """All that the agent needs; `last` closes what was opened already where the rest cannot be had."""
     clock = BootClock()
     boot = FileBootRecord(settings.run_dir, clock)
-    datagrams = UdpDatagrams(settings.node.port, settings.hosts)
+    datagrams = open_datagrams(settings.node.port, settings.hosts, settings.switch)
     last.callback(datagrams.close)
     beacon = open_beacon(settings.inventory, identity, datagrams.port, settings.hosts)
     last.callback(beacon.close)
@@ -65,13 +65,23 @@ def open_ports(settings: AgentConfiguration, identity: Identity, last: ExitStack
     return Ports(clock, datagrams, beacon, keeper, boot)
 
 
-def open_observer(inventory: Inventory, keyring: Keyring, hosts: Sequence[str] = ()) -> Observer:
-    """An observer under a name of its own; `hosts` are own addresses to listen on and to announce, empty for all."""
+def open_observer(inventory: Inventory, keyring: Keyring, hosts: Sequence[str] = (), switch: int | None = None) -> Observer:
+    """An observer under a name of its own; `hosts` are own addresses to listen on and to announce, empty for all. `switch`
+    as in the agents' configuration."""
     incarnation = secrets.randbits(64)
     identity = Identity(f"observer-{incarnation & 0xFFFFFF:06x}", Role.OBSERVER, incarnation)
-    datagrams = UdpDatagrams(0, hosts)
+    datagrams = open_datagrams(0, hosts, switch)
     beacon = open_beacon(inventory, identity, datagrams.port, hosts)
     return Observer(identity, inventory, keyring, ObserverPorts(BootClock(), datagrams, beacon), SystemRandom())
+
+
+def open_datagrams(port: int, hosts: Sequence[str], switch: int | None) -> Datagrams:
+    """Straight to the peers, or through the relay of a lab."""
+    if switch is None:
+        return UdpDatagrams(port, hosts)
+    from picluster.adapters.switched import SwitchedDatagrams  # noqa: PLC0415  nobody but a lab wants it
+
+    return SwitchedDatagrams(port, switch)
 
 
 def open_beacon(inventory: Inventory, identity: Identity, port: int, hosts: Sequence[str]) -> ZeroconfBeacon:

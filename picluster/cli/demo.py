@@ -9,19 +9,28 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
 from picluster.adapters.terminal import Terminal
+from picluster.dashboard.export import svg
 from picluster.dashboard.keys import Key
 from picluster.dashboard.live import run as show
-from picluster.errors import PiclusterError
+from picluster.dashboard.screen import View
+from picluster.errors import LabError, PiclusterError
 from picluster.lab import report
 from picluster.lab.mode import Choice, Mode, choose, run_lab
 from picluster.lab.operator import DemoOperator
-from picluster.lab.script import SCENES, Director, Result
+from picluster.lab.script import SCENES, Director, Result, Scene
 from picluster.lab.stack import FEWEST_PIS, MOST_PIS, Stack
 from picluster.lab.world import World
+
+SETTLING_S = 3.5
+"""How long an observer needs until what it sees is news to it."""
+LOOK_S = 0.1
+PICTURE_WIDTH, PICTURE_HEIGHT = 96, 30
+"""Cells and lines of the terminal that is drawn."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,15 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mode", choices=modes, default="auto", help="auto: namespaces where they work, else loopback")
     parser.add_argument("--script", action="store_true", help="play by itself, print the results, exit 0 or 1")
     parser.add_argument("--json", action="store_true", help="like --script; the results as JSON, for programs")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="like --script; draw the dashboard after the power cut")
     parser.add_argument("--keep-logs", type=Path, metavar="DIR", help="keep what the agents logged")
 
 
 def run(arguments: argparse.Namespace) -> int:
     stack = Stack(arguments.nodes)
     choice = choose(Mode(arguments.mode))
-    scripted = arguments.script or arguments.json or not Terminal.usable()
-    play = partial(play_script, as_json=arguments.json) if scripted else play_along
+    scripted = arguments.script or arguments.json or arguments.picture or not Terminal.usable()
+    # Resolved before the lab has a file system of its own.
+    picture = arguments.picture.resolve() if arguments.picture else None
     keep_logs = arguments.keep_logs.resolve() if arguments.keep_logs else None
+    play = partial(play_script, as_json=arguments.json, picture=picture) if scripted else play_along
 
     def body(world: World) -> int:
         try:
@@ -57,13 +69,16 @@ def play_along(world: World, choice: Choice) -> int:
     """With a person at the keyboard."""
     for name in world.stack.names:
         world.plug(name)
-    notices = (f"{choice.mode.value} mode: {world.description}",)
-    operator = DemoOperator(world, notices)
+    operator = DemoOperator(world, notices_of(world, choice))
     try:
         show(operator.snapshot, Keyboard(operator))
     finally:
         operator.close()
     return 0
+
+
+def notices_of(world: World, choice: Choice) -> tuple[str, ...]:
+    return (f"{choice.mode.value} mode: {world.description}",)
 
 
 class Keyboard:
@@ -81,7 +96,31 @@ class Keyboard:
         self._operator.press(key)
 
 
-def play_script(world: World, choice: Choice, *, as_json: bool) -> int:
+def photographed(scene: Scene, director: Director, operator: DemoOperator, file: Path) -> Result:
+    """Play the scene while somebody looks at the dashboard, and draw what stands there after it. Raises LabError where the
+    file cannot be written."""
+    try:
+        settled_s = time.monotonic() + SETTLING_S
+        while time.monotonic() < settled_s:
+            operator.snapshot()
+            time.sleep(LOOK_S)
+        operator.expect(director.title(scene))
+        result = director.play(scene)
+        drawn = svg(operator.snapshot(), PICTURE_WIDTH, PICTURE_HEIGHT, View(keys=Keyboard(operator).keys))
+    finally:
+        operator.close()
+    save(file, drawn)
+    return result
+
+
+def save(file: Path, drawn: str) -> None:
+    try:
+        file.write_text(drawn, encoding="utf-8")
+    except OSError as error:
+        raise LabError(f"{file} cannot be written: {error.strerror}. Name another file") from error
+
+
+def play_script(world: World, choice: Choice, *, as_json: bool, picture: Path | None = None) -> int:
     """Without one. Progress goes to standard error where the standard output is for a program."""
     out = sys.stderr if as_json else sys.stdout
     results: list[Result] = []
@@ -100,7 +139,10 @@ def play_script(world: World, choice: Choice, *, as_json: bool) -> int:
         for scene in SCENES:
             if out.isatty():
                 say(report.progress(director.title(scene)), end="\r")
-            results.append(director.play(scene))
+            if picture and scene.name == "cut":
+                results.append(photographed(scene, director, DemoOperator(world, notices_of(world, choice)), picture))
+            else:
+                results.append(director.play(scene))
             say(report.row(results[-1]))
             if results[-1].failure:
                 break

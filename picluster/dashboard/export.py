@@ -1,6 +1,6 @@
 """The dashboard where there is no terminal: as plain lines for a pipe, and as an SVG for a page.
 
-    python -m picluster.dashboard.export > docs/dashboard.svg
+    python -m picluster.dashboard.export > example.svg
 
 The SVG is rich's own export in a frame of ours: rich's names a web font on another host, and a picture should ask nobody.
 It carries its own dark ground, so it looks the same on a light page and on a dark one.

@@ -3,7 +3,7 @@
     stack        which Pis there are, their addresses, and the files that their agents read
     world        what one can do to a stack: pull a cable, cut the network in two, freeze a process
     ├── namespaces   the real thing, on Linux without root: a kernel network for each Pi, and a `switch` between them
-    └── loopback     the portable stand-in: plain processes on 127.0.0.1, on a `leash`
+    └── loopback     the portable stand-in: plain processes on 127.0.0.1, on a `leash`, and a `relay` between them
     mode         which of the two this machine can have, and how it is entered and left
     programs     starting and killing; `responder` is the service behind the floating address
     client       1,000 requests a second to that address, and with `frames` an audit of who would answer; asks no agent

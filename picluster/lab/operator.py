@@ -72,7 +72,7 @@ class DemoOperator:
             KeyMeaning(digits, "power", "pull that Pi's power cable, or put it in again" + (" (0: pi10)" * (size == 10))),
             KeyMeaning("s", "standby", "the holder of web steps aside; again: it takes part again"),
             KeyMeaning("m", "move", "hand web to the next Pi"),
-            KeyMeaning("p", "partition", "cut the holder off from everybody, all carriers up; again: heal"),
+            KeyMeaning("p", "partition", "cut the holder off from the other Pis, all carriers up; again: heal"),
             KeyMeaning("f", "freeze", "stop the holder's agent between two instructions; again: let it go on"),
             KeyMeaning("l", "loss", f"lose {LOSS_PERCENT} % of all that the Pis tell each other; again: nothing"),
         )
@@ -94,6 +94,10 @@ class DemoOperator:
         if what:
             self._say(what)
             self._deeds.append(Deed(what, now_ns))
+
+    def expect(self, what: str) -> None:
+        """Somebody else does this now: count what comes of it, as if a key had done it."""
+        self._deeds.append(Deed(what, time.monotonic_ns()))
 
     def _act(self, key: str) -> str:
         if key.isdecimal() and key not in self._actions:
@@ -150,7 +154,7 @@ class DemoOperator:
             return "the network is whole again"
         holder = self._holder()
         self._world.part([holder])
-        return f"{holder}: cut off from everybody"
+        return f"{holder}: cut off from the others"
 
     def _freeze(self) -> str:
         self._must_be_possible(Fault.FREEZE)

@@ -27,9 +27,16 @@ def environment() -> dict[str, str]:
 
 
 def start(
-    command: Sequence[str], log: Path, *, group: int = 0, keep: Iterable[int] = (), reading: bool = False
+    command: Sequence[str],
+    log: Path,
+    *,
+    group: int = 0,
+    keep: Iterable[int] = (),
+    reading: bool = False,
+    writing: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start a program; what it says on standard error is appended to the log, on standard output too unless `reading`.
+    """Start a program; what it says on standard error is appended to the log, on standard output too unless `reading`. It
+    is told nothing unless `writing`.
 
     It belongs to a process group of its own, or to the one named: Ctrl-C in the terminal is for the lab, which then ends the
     others as it sees fit. `keep` are file descriptors that it inherits.
@@ -37,7 +44,8 @@ def start(
     with log.open("ab") as words:
         return subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            bufsize=0,
+            stdin=subprocess.PIPE if writing else subprocess.DEVNULL,
             stdout=subprocess.PIPE if reading else words,
             stderr=words,
             env=environment(),
@@ -46,9 +54,11 @@ def start(
         )
 
 
-def started(module: str, arguments: Iterable[str], log: Path, *, group: int = 0) -> subprocess.Popen[bytes]:
+def started(
+    module: str, arguments: Iterable[str], log: Path, *, group: int = 0, writing: bool = False
+) -> subprocess.Popen[bytes]:
     """Start a program of the lab that says `ready` when it is, and wait for that. Raises LabError where it does not."""
-    process = start([sys.executable, "-m", module, *arguments], log, group=group, reading=True)
+    process = start([sys.executable, "-m", module, *arguments], log, group=group, reading=True, writing=writing)
     assert process.stdout is not None
     if not select.select([process.stdout], [], [], READY_S)[0] or not process.stdout.readline():
         kill([process])
@@ -63,8 +73,8 @@ def kill(processes: Iterable[subprocess.Popen[bytes]]) -> None:
         process.kill()
     for process in ending:
         process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in filter(None, (process.stdin, process.stdout)):
+            pipe.close()
 
 
 class ClientFeed:

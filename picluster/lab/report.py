@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from picluster.lab.stack import Stack
 
 __all__ = ["HEADING", "as_json", "last_words", "progress", "row", "verdict"]
 
-COLUMNS = ((29, "what happens"), (6, "held"), (10, "took over"), (8, "outage"), (15, "lost of asked"))
-"""Together with the last one they fit into 80 columns."""
+COLUMNS = ((28, "what happens"), (7, "held"), (10, "took over"), (9, "outage"), (15, "lost of asked"))
+"""Wide enough for pi10 and for seconds; together with the last one they fit into 80 columns."""
+ROW_WIDTH = 80
 HEADING = "".join(title.ljust(width) for width, title in COLUMNS) + "two at once"
 LAST_LINES = 12
 
@@ -22,18 +24,33 @@ def progress(title: str) -> str:
 
 
 def row(result: Result) -> str:
-    title = result.title.ljust(COLUMNS[0][0])
     if result.skipped:
-        return f"{title}not shown here:\n  {result.skipped}"
+        return below(f"{result.title.ljust(COLUMNS[0][0])}not shown here:", result.skipped)
     cells = (
+        result.title,
         result.held or "nobody",
-        "stays" if result.took_over == result.held else result.took_over or "nobody",
-        f"{result.outage_ms:.0f} ms",
+        taker(result),
+        f"{result.outage_ms:,.0f} ms",
         f"{result.lost:,} of {result.requests:,}",
     )
-    widths = [width for width, _ in COLUMNS[1:]]
-    body = "".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-    return f"{title}{body}{result.double_ms:,.0f} ms" + (f"\n  FAILED: {result.failure}" if result.failure else "")
+    # However long a cell is, a space follows it.
+    body = "".join(cell.ljust(width - 1) + " " for cell, (width, _) in zip(cells, COLUMNS, strict=True))
+    line = f"{body}{result.double_ms:,.0f} ms"
+    if result.failure:
+        return below(line, f"FAILED: {result.failure}")
+    return below(line, result.remark) if result.remark else line
+
+
+def taker(result: Result) -> str:
+    """Who has the address after the scene; `itself` where its holder lost it in between, or could not use it."""
+    if result.took_over != result.held:
+        return result.took_over or "nobody"
+    return "itself" if result.remark else "stays"
+
+
+def below(line: str, words: str) -> str:
+    """With an explanation under it."""
+    return line + "\n" + textwrap.fill(words, ROW_WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
 def verdict(results: Sequence[Result]) -> str:
@@ -60,6 +77,7 @@ def as_json(mode: str, reason: str, stack: Stack, started_s: float, results: Seq
             "double_ms": result.double_ms,
             "failure": result.failure or None,
             "skipped": result.skipped or None,
+            "remark": result.remark or None,
         }
         for result in results
     ]

@@ -5,6 +5,9 @@
     a partition       the holder is cut off from everybody; it has to let go before another Pi takes over
     a frozen agent    the holder's agent stops running, and its kernel has to shut the gate by itself
 
+Where no kernel rents the address out (`Fault.FREEZE` in the world's remarks), a frozen agent keeps it until it thaws. There
+the last scene thaws it before anybody can take over, the same node may have the address again, and the remark says why.
+
 Every figure is the client's. A scene fails if nobody took over, or if two nodes answered, be it for a millisecond.
 """
 
@@ -12,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from picluster.errors import ControlError, LabError
 from picluster.lab.ledger import Outage
@@ -45,14 +48,14 @@ class Scene:
 SCENES = (
     Scene("cut", "power cut: {holder} goes dark", moves=True),
     Scene("return", "return: {other} boots again", moves=False),
-    Scene("partition", "partition: {holder} hears nobody", moves=True, needs=Fault.PARTITION),
+    Scene("partition", "partition: {holder} is cut off", moves=True, needs=Fault.PARTITION),
     Scene("freeze", "freeze: {holder}'s agent hangs", moves=True, needs=Fault.FREEZE),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a scene. `failure` and `skipped` are sentences' ends, empty where there is nothing to say."""
+    """What came of a scene. `failure`, `skipped` and `remark` are sentences' ends, empty where there is nothing to say."""
 
     scene: str
     title: str
@@ -64,6 +67,8 @@ class Result:
     double_ms: float = 0.0
     failure: str = ""
     skipped: str = ""
+    remark: str = ""
+    """What of it would be different on real Pis."""
 
 
 class Director:
@@ -104,12 +109,17 @@ class Director:
         began_ns, doubles_ms = time.monotonic_ns(), self._world.client.ledger.double_ms
         end = self._begin(scene, held)
         self._wait(lambda: False, WINDOW_S)
+        remark = self._world.remarks.get(scene.needs, "") if scene.needs else ""
+        if remark and scene.needs is Fault.FREEZE:
+            end()
+            scene = replace(scene, moves=False)
         self._wait(lambda: self._answered_again(began_ns, held, moves=scene.moves), TAKEOVER_S)
         counted = self._aftermath(began_ns)
         end()
         well = self._wait(self._all_well, STARTING_S)
         self._wait(lambda: False, AFTERMATH_S)
-        return judged(scene, title, held, counted, self._world.client.ledger.double_ms - doubles_ms, well=well)
+        doubles_ms = self._world.client.ledger.double_ms - doubles_ms
+        return replace(judged(scene, title, held, counted, doubles_ms, well=well), remark=remark)
 
     def _begin(self, scene: Scene, holder: str) -> Callable[[], None]:
         """Make it happen; returns what ends it."""

@@ -41,14 +41,18 @@ class Fault(enum.Enum):
 
 
 class World(ABC):
-    """A stack of virtual Pis under power. What it cannot show is in `cannot`, each with the reason."""
+    """A stack of virtual Pis under power. What it cannot show is in `cannot`, each with the reason; what comes out
+    differently than on real Pis is in `remarks`."""
 
     description: str
     """What the Pis are made of, for people."""
     cannot: Mapping[Fault, str]
+    remarks: Mapping[Fault, str] = {}
     client: ClientFeed
     observer_hosts: tuple[str, ...] = ()
     """Where an observer has to listen; empty: everywhere."""
+    switch: int | None = None
+    """Port of the relay that everything between the Pis passes; None where there is a network."""
 
     def __init__(self, stack: Stack, directory: Path) -> None:
         """The directory is the lab's own, and empty. Its files have to be written before the first Pi is plugged in."""
@@ -81,7 +85,8 @@ class World(ABC):
     def observe(self) -> Feed:
         """A new observer of the cluster, as `picluster watch` has one."""
         inventory = read_inventory(self.directory / "cluster.toml")
-        return Feed(open_observer(inventory, read_keyring(self.directory / "cluster.key"), self.observer_hosts))
+        keyring = read_keyring(self.directory / "cluster.key")
+        return Feed(open_observer(inventory, keyring, self.observer_hosts, self.switch))
 
     def status(self, name: str) -> dict[str, str]:
         """The state of every node in the eyes of this one. Raises ControlError where its agent does not answer."""

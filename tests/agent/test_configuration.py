@@ -62,6 +62,7 @@ def test_one_line_is_enough(home: Path) -> None:
     assert configuration.mode is Mode.KERNEL
     assert configuration.hosts == ()
     assert configuration.loopback_ports == {}
+    assert configuration.switch is None
 
 
 def test_every_key_arrives_in_its_place(home: Path) -> None:
@@ -77,6 +78,7 @@ def test_every_key_arrives_in_its_place(home: Path) -> None:
         hosts = ["127.0.0.1", "fe80::1%eth0"]
         [loopback]
         ports = { web = 18080, dns = 18053 }
+        switch = 18000
         """
     configuration = read_configuration(agent_file(home, text))
     assert configuration.keyring.keys == (bytes.fromhex(KEY), bytes.fromhex(NEXT_KEY))
@@ -84,6 +86,7 @@ def test_every_key_arrives_in_its_place(home: Path) -> None:
     assert configuration.mode is Mode.LOOPBACK
     assert configuration.hosts == ("127.0.0.1", "fe80::1%eth0")
     assert configuration.loopback_ports == {"web": 18080, "dns": 18053}
+    assert configuration.switch == 18000
 
 
 def test_an_absolute_path_stays_as_it_is(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -142,6 +145,7 @@ PORTS = "ports = { web = 18080, dns = 18053 }"
         ('node = "pi1"\nmode = "loopback"\n[loopback]\nports = { web = 5, dns = 5 }', "loopback.ports", 4, "share a port"),
         (f'node = "pi1"\nmode = "loopback"\n[loopback]\n{PORTS[:-2]}, wob = 1 }}', "loopback.ports", 4, '"web"'),
         ('node = "pi1"\nmode = "loopback"\nloopback.ports = { web = 0, dns = 2 }', "loopback.ports.web", 3, "from 1"),
+        (f'node = "pi1"\nmode = "loopback"\n[loopback]\n{PORTS}\nswitch = 0', "loopback.switch", 5, "from 1"),
     ],
 )
 def test_a_mistake_is_found_and_explained(home: Path, text: str, key: str, line: int | None, helps: str) -> None:

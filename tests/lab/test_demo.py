@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -14,10 +15,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from picluster.cli.demo import play_script
+from picluster.cli.demo import play_script, save
+from picluster.errors import LabError
 from picluster.lab.mode import Choice, Mode, memory_place
 from picluster.lab.namespaces import NamespaceWorld
 from picluster.lab.programs import started
@@ -124,15 +127,15 @@ def test_ctrl_c_ends_it_quietly(place: Path, mode: str) -> None:
 
 @pytest.mark.parametrize("mode", ALL_MODES)
 def test_the_script_ends_well_and_no_two_nodes_ever_answer(tmp_path: Path, mode: str) -> None:
-    logs = tmp_path / "logs"
-    command = demo("--json", "--mode", mode, "--keep-logs", str(logs))
+    logs, picture = tmp_path / "logs", tmp_path / "dashboard.svg"
+    command = demo("--json", "--mode", mode, "--keep-logs", str(logs), "--picture", str(picture))
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(done.stdout)
     assert (result["ok"], result["mode"], result["nodes"], result["failures"]) == (True, mode, 3, [])
     assert [scene["scene"] for scene in result["scenes"]] == ["cut", "return", "partition", "freeze"]
     shown = [scene for scene in result["scenes"] if not scene["skipped"]]
-    assert len(shown) == (4 if mode == "namespaces" and not filters_refused() else len(shown))
+    assert len(shown) == (4 if mode == "loopback" or not filters_refused() else len(shown))
     for scene in shown:
         assert scene["double_ms"] == 0
         assert scene["requests"] > 0
@@ -140,8 +143,31 @@ def test_the_script_ends_well_and_no_two_nodes_ever_answer(tmp_path: Path, mode:
     assert cut["took_over"] not in (None, cut["held"])
     assert cut["lost"] > 0
     assert all(scene["skipped"] for scene in result["scenes"] if scene not in shown)
-    assert sorted(log.name for log in logs.iterdir()) == ["client.log", "pi1.log", "pi2.log", "pi3.log"]
+    assert_drawn(picture, mode, cut)
+    moved = [scene["scene"] for scene in shown if scene["took_over"] != scene["held"]]
+    assert {"cut", *(scene["scene"] for scene in shown if scene["scene"] == "partition")} <= set(moved)
+    if mode == "loopback":
+        freeze = shown[-1]
+        assert freeze["outage_ms"] > 1_000
+        assert "keeps its port" in freeze["remark"]
+    assert {"client.log", "pi1.log", "pi2.log", "pi3.log"} <= {log.name for log in logs.iterdir()}
     assert "taken" in (logs / f"{cut['took_over']}.log").read_text(encoding="utf-8")
+
+
+def assert_drawn(picture: Path, mode: str, cut: dict[str, Any]) -> None:
+    """The dashboard as it stood after the power cut, with what the client said of it."""
+    words = re.sub(r"<[^>]*>|&#160;|\s", "", picture.read_text(encoding="utf-8"))
+    told = re.search(rf"{cut['held']}→{cut['took_over']}in(\d+)ms,[\d,]+of1,000requestslost", words)
+    assert told is not None
+    assert abs(int(told[1]) - cut["outage_ms"]) <= 1
+    assert f"answeredby{cut['took_over']}" in words
+    assert "nopower" in words
+    assert f"{mode}mode" in words
+
+
+def test_a_picture_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="Name another file"):
+        save(tmp_path / "nowhere" / "dashboard.svg", "<svg/>")
 
 
 class HauntedWorld(NamespaceWorld):

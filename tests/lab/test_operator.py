@@ -11,6 +11,7 @@ from picluster.lab.mode import memory_place
 from picluster.lab.namespaces import NamespaceWorld
 from picluster.lab.operator import DemoOperator
 from picluster.lab.stack import Stack
+from picluster.lab.world import Fault
 from picluster.model.snapshot import ClusterSnapshot, NodeState
 from tests.adapters.isolation import isolated
 
@@ -80,8 +81,39 @@ def test_commands_go_to_the_holders_agent_and_a_frozen_one_is_not_waited_for() -
         operator.close()
 
 
+def test_without_namespaces_every_key_works_too() -> None:
+    with LoopbackWorld(Stack(3)) as world:
+        for name in world.stack.names:
+            world.plug(name)
+        operator = DemoOperator(world)
+        first = answered_by(until(operator, all_know_each_other))
+        operator.press("p")
+        assert operator.prompt == f"{first}: cut off from the others"
+        second = answered_by(until(operator, lambda seen: answered_by(seen) not in ("", first)))
+        assert {node.name: node.note for node in operator.snapshot().nodes}[first] == "cut off"
+        operator.press("p")
+        assert operator.prompt == "the network is whole again"
+        until(operator, all_know_each_other)
+        operator.press("l")
+        assert operator.prompt == "20 % of all that the Pis tell each other is lost"
+        until(operator, lambda seen: any((node.loss_to_percent or 0) > 0 for node in seen.nodes))
+        operator.press("l")
+        assert world.loss_percent == 0
+        third = answered_by(until(operator, lambda seen: answered_by(seen) != ""))
+        operator.press("f")
+        assert operator.prompt == f"{third}: agent frozen"
+        until(operator, lambda seen: answered_by(seen) == "")
+        operator.press("f")
+        after = until(operator, all_know_each_other)
+        assert after.client is not None
+        assert after.client.double_ms == 0
+        assert second != first
+        operator.close()
+
+
 def test_what_a_world_cannot_do_its_keys_say() -> None:
     with LoopbackWorld(Stack(3)) as world:
+        world.cannot = dict.fromkeys(Fault, "it is a test")
         operator = DemoOperator(world)
         for key, word in (("p", "partition"), ("f", "freeze"), ("l", "loss")):
             operator.press(key)
