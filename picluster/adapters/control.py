@@ -149,10 +149,12 @@ def ask(run_dir: Path, request: Mapping[str, str], timeout_s: float = 5.0) -> di
         raise ControlError(f"{path} is not yours to open; try with sudo") from error
     except OSError as error:
         raise ControlError(f"no agent answers at {path} ({error}); is it running? systemctl status picluster") from error
-    except ValueError as error:
-        raise ControlError(f"what answers at {path} is no agent; see what listens there: ss -xlp") from error
-    if not isinstance(answer, dict) or not answer.pop("ok", False):
-        raise ControlError(str(answer.get("error", answer) if isinstance(answer, dict) else answer))
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or not ("ok" in answer or "error" in answer):
+        raise ControlError(f"what answers at {path} is no agent; see what listens there: ss -xlp")
+    if not answer.pop("ok", False):
+        raise ControlError(str(answer.get("error")))
     return answer
 
 

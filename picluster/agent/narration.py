@@ -30,6 +30,8 @@ _STATES = {
     NodeState.LEFT: (Severity.INFO, "was stopped"),
     NodeState.SILENT: (Severity.BAD, "is silent: no power, no network, or hung"),
 }
+JUST_NOW_S = 1.0
+"""A move no longer ago than this happened before the eyes even of somebody who is just arriving."""
 _WELL = (NodeState.HOLDER, NodeState.READY, NodeState.WITNESS)
 _AWAY = (NodeState.SILENT, NodeState.LEFT, NodeState.STARTING)
 
@@ -43,10 +45,11 @@ class Narrator:
         self._quorum = True
 
     def compare(self, snapshot: ClusterSnapshot, *, arriving: bool = False) -> list[tuple[Severity, str]]:
-        """The news since the last call. While an observer is `arriving`, nodes that come up are no news: they were there."""
+        """The news since the last call. While an observer is `arriving`, nodes that come up and addresses that are
+        held are no news: they were there."""
         news = [
             *self._nodes_news(snapshot, arriving),
-            *self._floating_news(snapshot),
+            *self._floating_news(snapshot, arriving),
             *self._quorum_news(snapshot, arriving),
         ]
         self._nodes = {node.name: node for node in snapshot.nodes}
@@ -70,12 +73,13 @@ class Narrator:
             elif before.state not in _WELL and before.state not in _AWAY:
                 yield Severity.INFO, f"{node.name} is well again"
 
-    def _floating_news(self, snapshot: ClusterSnapshot) -> Iterator[tuple[Severity, str]]:
+    def _floating_news(self, snapshot: ClusterSnapshot, arriving: bool) -> Iterator[tuple[Severity, str]]:
         for floating in snapshot.addresses:
             before = self._floats.get(floating.name)
             if before is None or floating.holder == before.holder or floating.last_move is None:
                 continue
-            yield Severity.INFO, told_move(floating)
+            if not arriving or floating.last_move.ago_s < JUST_NOW_S:
+                yield Severity.INFO, told_move(floating)
 
     def _quorum_news(self, snapshot: ClusterSnapshot, arriving: bool) -> Iterator[tuple[Severity, str]]:
         quorum = snapshot.quorum
