@@ -170,7 +170,8 @@ class DemoOperator:
     def _loss(self) -> str:
         self._must_be_possible(Fault.LOSS)
         self._world.lose(0 if self._world.loss_percent else LOSS_PERCENT)
-        return f"{self._world.loss_percent} % of all that the Pis tell each other is lost"
+        share = f"{self._world.loss_percent} %" if self._world.loss_percent else "nothing"
+        return f"{share} of all that the Pis tell each other is lost"
 
     def _must_be_possible(self, fault: Fault) -> None:
         if reason := self._world.cannot.get(fault, ""):
