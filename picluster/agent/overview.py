@@ -66,6 +66,7 @@ class _Looker:
         state = self._state(node, testimony)
         if heartbeat is None:
             return NodeView(node.name, node.role, node.name in self.voters, state, heard_s=heard_s)
+        there = self._is_there(testimony)
         return NodeView(
             name=node.name,
             role=node.role,
@@ -73,14 +74,14 @@ class _Looker:
             state=state,
             endpoint=testimony.endpoint,
             heard_s=heard_s,
-            round_trip_ms=testimony.round_trip_ns / 1e6 or None,
+            round_trip_ms=(testimony.round_trip_ns / 1e6 or None) if there else None,
             loss_to_percent=_worst(self._fresh(heartbeat)),
             loss_from_percent=_worst(self._hearings_of(node.name)),
-            holds=tuple(held.address for held in heartbeat.holds) if self._is_there(testimony) else (),
+            holds=tuple(held.address for held in heartbeat.holds) if there else (),
             epoch=heartbeat.epoch,
             version=heartbeat.version,
             note=heartbeat.note,
-            uptime_s=heartbeat.uptime_us / 1e6,
+            uptime_s=heartbeat.uptime_us / 1e6 if there else None,
         )
 
     def floating(self, floating: FloatingAddress) -> FloatingView:
