@@ -8,6 +8,7 @@ picluster completion fish > ~/.config/fish/completions/picluster.fish
 from __future__ import annotations
 
 import argparse
+import shlex
 
 from picluster.cli.main import VERBS, parser_of
 
@@ -51,15 +52,23 @@ def bash() -> str:
 
 
 def zsh() -> str:
-    verbs = " ".join(f"'{verb}:{text.replace(':', ' -')}'" for verb, text in VERBS.items())
+    verbs = " ".join(shlex.quote(f"{verb}:{text.replace(':', ' -')}") for verb, text in VERBS.items())
     cases = [f"    {verb}) compadd -- {' '.join(options_of(verb))} ;;" for verb in VERBS]
     return ZSH.format(verbs=verbs, cases="\n".join(cases))
 
 
 def fish() -> str:
-    lines = [f"complete -c picluster -n __fish_use_subcommand -f -a {verb} -d '{text}'" for verb, text in VERBS.items()]
+    lines = [
+        f"complete -c picluster -n __fish_use_subcommand -f -a {verb} -d {fish_quoted(text)}" for verb, text in VERBS.items()
+    ]
     for verb in VERBS:
         for option, text in options_of(verb).items():
             name = f"-l {option[2:]}" if option.startswith("--") else f"-s {option[1:]}"
-            lines.append(f"complete -c picluster -n '__fish_seen_subcommand_from {verb}' {name} -d '{text.split(' (')[0]}'")
-    return "\n".join(lines).replace("%(default)s", "")
+            words = fish_quoted(text.partition(" (")[0])
+            lines.append(f"complete -c picluster -n '__fish_seen_subcommand_from {verb}' {name} -d {words}")
+    return "\n".join(lines)
+
+
+def fish_quoted(text: str) -> str:
+    """Within single quotes fish knows two escapes (fish-doc, "Quotes")."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("%(default)s", "") + "'"

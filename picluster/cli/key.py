@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def rotate(path: Path) -> None:
     present = read_keyring(path).keys[0].hex()
-    fresh = path.with_suffix(".new")
+    fresh = path.with_name(f"{path.name}.new")
     write_new(fresh, f"{Keyring.fresh().strip()}\n{present}\n")
     fresh.replace(path)
 

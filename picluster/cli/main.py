@@ -56,6 +56,29 @@ def parser_of(verb: str) -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
+    program = " ".join(["picluster", *[word for word in words[:1] if word in VERBS]])
+    try:
+        code = obey(words)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except PiclusterError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        forget_output()
+        return 1
+    except OSError as error:
+        # A file or a device that the user named, such as a full disk behind the output; the message says which.
+        print(f"{program}: {error}", file=sys.stderr)
+        forget_output()
+        return 2
+    return code
+
+
+def obey(words: Sequence[str]) -> int:
+    """Do what the command line says; the exit code."""
     if not words or words[0] in ("-h", "--help", "help"):
         print(overview())
         return 0 if words else 2
@@ -66,18 +89,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         print(f"picluster: there is no verb {verb!r}; these there are:\n\n{overview()}", file=sys.stderr)
         return 2
-    parsed = parser_of(verb).parse_args(words[1:])
     try:
-        return load(verb).run(parsed)
-    except PiclusterError as error:
-        print(f"picluster {verb}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. What is left in the buffer must not become an error at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        parsed = parser_of(verb).parse_args(words[1:])
+    except SystemExit as stop:  # argparse has printed its help or its complaint
+        return stop.code if isinstance(stop.code, int) else 2
+    return load(verb).run(parsed)
+
+
+def forget_output() -> None:
+    """Nobody takes our output any more. What is left in the buffer must not become another error at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def overview() -> str:

@@ -12,6 +12,7 @@ from picluster.agent.plain import plain, rebuilt
 from picluster.cli.joining import add_cluster, join
 from picluster.cli.local import add_run_dir, tell_agent
 from picluster.dashboard.export import plain as drawn
+from picluster.errors import ControlError
 from picluster.model.snapshot import ClusterSnapshot, Health, NodeState
 
 EXIT_CODES = {Health.HEALTHY: 0, Health.DEGRADED: 1, Health.DOWN: 2}
@@ -21,9 +22,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_cluster(parser, optional=True)
     add_run_dir(parser)
     parser.add_argument(
-        "--wait", type=float, default=3.0, metavar="S", help="how long to listen as an observer at most (default: 3)"
+        "--wait", type=seconds, default=3.0, metavar="S", help="how long to listen as an observer at most (default: 3)"
     )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
+
+
+def seconds(word: str) -> float:
+    """A time to wait. ValueError, which argparse reports, for what is none."""
+    value = float(word)
+    if not 0 <= value <= 3_600:
+        raise ValueError(word)
+    return value
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,7 +46,10 @@ def told(arguments: argparse.Namespace) -> ClusterSnapshot:
     """What the agent of this machine says."""
     status = tell_agent(arguments, do="status")["status"]
     cluster = status["cluster"] if isinstance(status, dict) else None
-    return rebuilt(ClusterSnapshot, cluster)
+    try:
+        return rebuilt(ClusterSnapshot, cluster)
+    except (TypeError, ValueError) as error:
+        raise ControlError("the agent is of another version than this command; restart it after an upgrade") from error
 
 
 def observed(arguments: argparse.Namespace) -> ClusterSnapshot:

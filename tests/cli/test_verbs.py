@@ -1,0 +1,251 @@
+"""The command line: every verb explains itself, and nothing that a person types ends in a traceback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from picluster.cli.main import VERBS, load, parser_of
+from picluster.lab.programs import environment
+from picluster.wire import Keyring
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted((ROOT / "inventory").glob("*.toml"))
+PICLUSTER = [sys.executable, "-m", "picluster.cli.main"]
+BROKEN = """
+[cluster]
+name = "Broken House"
+[failover]
+lease_ms = 1
+[nodes.pi1]
+adress = "192.168.1.11"
+[nodes.pi2]
+"""
+
+
+def picluster(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PICLUSTER, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        env=environment(),
+    )
+
+
+# ── every verb ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str) -> None:
+    parser = parser_of(verb)
+    assert parser.prog == f"picluster {verb}"
+    assert parser.description, "the module's docstring is the description"
+    # Not through a terminal: the help has to have a line for each option.
+    assert all(action.help for action in parser._actions if action.option_strings), f"{verb} has an option without help"
+    assert parser.format_help()
+    assert sys.modules[load(verb).run.__module__].__doc__
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_its_place_in_the_readme(verb: str) -> None:
+    assert f"picluster {verb}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_module_of_the_command_line_is_a_verb_or_shared() -> None:
+    modules = {path.stem for path in (ROOT / "picluster" / "cli").glob("*.py")} - {"__init__"}
+    assert modules - set(VERBS) == {"main", "joining", "local"}
+
+
+def test_help_is_on_the_output_and_complaints_are_not() -> None:
+    shown = picluster("--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert all(f"  {verb} " in shown.stdout for verb in VERBS)
+    nothing = picluster()
+    assert (nothing.returncode, nothing.stdout) == (2, shown.stdout)
+    unknown = picluster("dance")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "there is no verb 'dance'" in unknown.stderr
+    assert picluster("--version").stdout.startswith("picluster ")
+
+
+# ── wrong input ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A directory full of files that are not what is wanted."""
+    (tmp_path / "empty.toml").touch()
+    (tmp_path / "directory.toml").mkdir()
+    (tmp_path / "binary.toml").write_bytes(bytes(range(256)))
+    (tmp_path / "broken.toml").write_text(BROKEN)
+    shutil.copy(EXAMPLES[-1], tmp_path / "good.toml")
+    (tmp_path / "bad.key").write_text("secret")
+    (tmp_path / "bad.key").chmod(0o600)
+    (tmp_path / "file").touch()
+    return tmp_path
+
+
+WRONG = [
+    *(["check", name] for name in ("missing.toml", "empty.toml", "directory.toml", "binary.toml", "broken.toml", "file/x")),
+    *(["agent", "--config", name] for name in ("missing.toml", "empty.toml", "directory.toml", "binary.toml", "good.toml")),
+    *(["status", name] for name in ("missing.toml", "directory.toml", "binary.toml", "good.toml")),
+    ["status", "good.toml", "--key-file", "bad.key"],
+    ["status", "--run-dir", "."],
+    ["status", "--run-dir", "missing"],
+    ["status", "--run-dir", "file"],
+    ["status", "--run-dir", "x" * 300],
+    ["status", "--wait", "nan"],
+    ["status", "--wait", "-1"],
+    ["status", "--wait", "soon"],
+    ["watch"],
+    ["watch", "missing.toml"],
+    ["standby", "--run-dir", "missing"],
+    ["active", "--run-dir", "missing"],
+    ["move"],
+    ["move", "web"],
+    ["move", "web", "--to", "pi2", "--run-dir", "missing"],
+    ["key"],
+    ["key", "directory.toml"],
+    ["key", "missing/cluster.key"],
+    ["key", "bad.key"],
+    ["key", "--rotate", "bad.key"],
+    ["key", "--rotate", "missing.key"],
+    ["completion"],
+    ["completion", "tcsh"],
+    ["check", "good.toml", "--colour"],
+]
+
+
+@pytest.mark.parametrize("words", WRONG, ids=" ".join)
+def test_wrong_input_is_explained_and_ends_with_2(place: Path, words: list[str]) -> None:
+    done = picluster(*words, cwd=place)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_directory_that_cannot_be_made_is_explained(place: Path) -> None:
+    (place / "cluster.key").write_text(Keyring.fresh())
+    (place / "cluster.key").chmod(0o600)
+    (place / "agent.toml").write_text('node = "pi1"\ninventory = "good.toml"\nrun_dir = "file/run"')
+    done = picluster("agent", "--config", "agent.toml", cwd=place)
+    assert done.returncode == 2
+    assert "cannot be the run directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("output", "code"), [("closed pipe", 1), ("/dev/full", 2), ("nothing", 0)])
+@pytest.mark.parametrize("words", [["check", str(EXAMPLES[0])], ["--help"], ["check", "--help"], ["completion", "bash"]])
+def test_an_output_that_takes_nothing_is_no_traceback(words: list[str], output: str, code: int) -> None:
+    if output == "closed pipe":
+        reading, writing = os.pipe()
+        os.close(reading)
+    elif output == "/dev/full":
+        if not Path(output).exists():
+            pytest.skip("this system has no /dev/full")
+        writing = os.open(output, os.O_WRONLY)
+    else:
+        writing = os.open(os.devnull, os.O_WRONLY)
+    command = [*PICLUSTER, *words]
+    if output == "nothing":
+        command = ["sh", "-c", 'exec "$@" >&-', "sh", *command]
+    # Unbuffered, argparse would swallow the error itself.
+    buffered = {name: value for name, value in environment().items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False, env=buffered)
+    os.close(writing)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+# ── check ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_check_says_what_an_example_means(path: Path) -> None:
+    done = picluster("check", str(path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert path.stem.split("-")[0] in done.stdout
+    assert "after a power cut an address answers again" in done.stdout
+    assert picluster("check", str(path), "--json").stdout.startswith("{")
+
+
+def test_check_tells_all_mistakes_with_their_lines(place: Path) -> None:
+    done = picluster("check", "broken.toml", cwd=place)
+    mistakes = done.stderr.splitlines()
+    for line in (3, 5, 7):
+        assert any(f"broken.toml:{line}: " in mistake for mistake in mistakes), line
+
+
+# ── key ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_key_is_secret_and_never_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / "home.key"
+    made = picluster("key", str(file))
+    assert made.returncode == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    content = file.read_text()
+    assert len(Keyring.parse(content).keys) == 1
+    assert Keyring.parse(content).keys[0].hex() not in made.stdout
+    again = picluster("key", str(file))
+    assert again.returncode == 2
+    assert "is there already and is kept" in again.stderr
+    assert file.read_text() == content
+
+
+def test_a_rotated_key_seals_and_the_present_one_is_still_believed(tmp_path: Path) -> None:
+    file = tmp_path / "home.key"
+    picluster("key", str(file))
+    [first] = Keyring.parse(file.read_text()).keys
+    assert picluster("key", "--rotate", str(file)).returncode == 0
+    second, still = Keyring.parse(file.read_text()).keys
+    assert still == first != second
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert picluster("key", "--rotate", str(file)).returncode == 0
+    assert Keyring.parse(file.read_text()).keys[1] == second, "never more than two"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home.key"]
+
+
+# ── completion ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("shell", "check"), [("bash", "-n"), ("zsh", "-n"), ("fish", "--no-execute")])
+def test_a_completion_script_is_one(shell: str, check: str, tmp_path: Path) -> None:
+    done = picluster("completion", shell)
+    assert done.returncode == 0
+    assert all(verb in done.stdout for verb in VERBS)
+    assert "%(default)s" not in done.stdout
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not installed, so nobody reads its script here")
+    (tmp_path / "script").write_text(done.stdout)
+    read = subprocess.run([program, check, str(tmp_path / "script")], capture_output=True, timeout=60, check=False)
+    assert (read.returncode, read.stderr) == (0, b"")
+
+
+def completed(*words: str) -> list[str]:
+    """What bash offers for the last of these words."""
+    script = picluster("completion", "bash").stdout
+    count = len(words)
+    quoted = " ".join(f"'{word}'" for word in ("picluster", *words))
+    ask = f'{script}\nCOMP_WORDS=({quoted}); COMP_CWORD={count}; _picluster; printf "%s\\n" "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=60, check=True, cwd=ROOT)
+    return done.stdout.split()
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_bash_completes_verbs_options_and_files() -> None:
+    assert completed("st") == ["status", "standby"]
+    assert completed("status", "--j") == ["--json"]
+    assert completed("check", "inventory/three") == ["inventory/three-pis.toml"]
