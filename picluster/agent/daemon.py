@@ -85,6 +85,7 @@ class Agent:
         self._log = log
         self._started_ns = ports.clock.now_ns()
         self._heartbeat_due_ns = self._started_ns
+        self._ears = ports.datagrams.filenos()
         self._leaving = False
         self._quorum: bool | None = None
         """None: too early to tell."""
@@ -139,7 +140,7 @@ class Agent:
         whoever wakes up late may have lost it."""
         ports, clock = self.ports, self.ports.clock
         self._obey(self.member.tick(clock.now_ns()))
-        if any(fileno in readable for fileno in ports.datagrams.filenos()):
+        if any(fileno in readable for fileno in self._ears):
             self._hear()
         # A stand-in may have something to tell without a descriptor, so time that has passed is a reason to ask as well.
         if not readable or any(fileno in readable for fileno in ports.keeper.filenos()):

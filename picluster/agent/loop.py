@@ -26,10 +26,11 @@ def run(agent: Agent, control: Control, orders: Orders, reload: Callable[[], Non
     while not agent.finished and (give_up_ns is None or clock.now_ns() < give_up_ns):
         wait_s = min(max(agent.deadline_ns - clock.now_ns(), 0) / 1e9, LONGEST_WAIT_S)
         # A keeper's descriptors come and go with what it holds, and callers come and go as they like.
-        watched = (*always, *ports.keeper.filenos(), *callers.filenos())
-        readable, writable, _ = select.select(watched, callers.waiting(), [], wait_s)
+        calling = callers.filenos()
+        watched = (*always, *ports.keeper.filenos(), *calling)
+        readable, _, _ = select.select(watched, callers.waiting(), [], wait_s)
         agent.turn(readable)
-        if writable or callers.waiting() or not set(readable).isdisjoint(callers.filenos()):
+        if callers.waiting() or any(fileno in readable for fileno in calling):
             control.serve(readable)
         if orders.fileno() not in readable:
             continue
