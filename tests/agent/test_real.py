@@ -43,17 +43,17 @@ def test_power_cuts_and_clean_stops() -> None:
         assert "another agent runs with" in second.stderr
         assert WEB in first.configured()
 
-        # Power cut: SIGKILL leaves everything lying about, and the kernel's lease is what ends it.
+        # SIGKILL leaves everything lying about: address, gate, socket. Only the kernel knows when the lease ends.
         first.end(signal.SIGKILL)
         second_holder = bench.pis[bench.holder(besides=first.name)]
         assert WEB in second_holder.configured()
-        until(lambda: WEB not in first.configured(), "the end of the killed one's address")
-        assert bench.running[0].node(first.name)["state"] in ("holder", "ready", "silent")
+        assert first.tables() != []
 
-        # It comes back over its own stale socket and table, with a clean slate, and takes nothing away.
+        # It comes back at once, over its own remains, with a clean slate, and takes nothing away.
         first.start()
         until(bench.healthy, "a healthy cluster again")
         assert bench.holder() == second_holder.name
+        assert WEB not in first.configured()
 
         # A clean stop hands over at once, says goodbye and leaves nothing behind.
         assert second_holder.end(signal.SIGTERM) == 0
