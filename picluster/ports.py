@@ -87,7 +87,12 @@ class GatewayAnswered:
     number: int
 
 
-Observation = AddressRemoved | ForeignClaim | LinkChanged | GatewayAnswered
+@dataclass(frozen=True, slots=True)
+class GateRestored:
+    """Something else had removed the rules that end a lease in the kernel; they are back."""
+
+
+Observation = AddressRemoved | ForeignClaim | LinkChanged | GatewayAnswered | GateRestored
 
 
 class AddressKeeper(Protocol):
@@ -108,7 +113,12 @@ class AddressKeeper(Protocol):
         ...
 
     def let_go(self, floating: FloatingAddress) -> None:
-        """Stop answering: gate shut first, then address removed. Harmless where it is not held."""
+        """Stop answering: gate shut first, then address removed. Harmless where it is not held. If the lease lasts still, TCP
+        connections to the address are reset before, so that clients connect anew."""
+        ...
+
+    def forget(self, floating: FloatingAddress) -> None:
+        """The address is in the inventory no more: let go of it, and guard it no longer. Harmless where it is not known."""
         ...
 
     def announce(self, floating: FloatingAddress) -> None:

@@ -50,6 +50,18 @@ SPARE_S = 2
 """The kernel counts an address's lifetime in seconds. It is renewed when less than one of these is left beyond the lease."""
 
 
+NO_INDEX = 0
+"""Interfaces are counted from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What is known of an interface that is watched: which of all that may bear its name, and whether it carries."""
+
+    index: int
+    up: bool
+
+
 @dataclass(slots=True)
 class Configured:
     """What this agent has put on an interface."""
@@ -84,7 +96,7 @@ class Addresses:
         except OSError as error:
             raise KernelError(f"no netlink socket to be had ({error}); the agent needs Linux and AF_NETLINK") from error
         self._configured: dict[str, Configured] = {}
-        self._links_up: dict[str, bool] = {}
+        self._links: dict[str, Link] = {}
 
     def fileno(self) -> int:
         """Readable when `observations` may have something."""
@@ -92,7 +104,11 @@ class Addresses:
 
     def watch(self, interface: str) -> None:
         """Tell of this interface's changes from now on."""
-        self._links_up.setdefault(interface, self._is_up(interface))
+        if interface not in self._links:
+            self._links[interface] = self._look(interface)
+
+    def unwatch(self, interface: str) -> None:
+        self._links.pop(interface, None)
 
     def clean(self, addresses: Iterable[IPAddress]) -> None:
         """Take these off every interface, whoever of picluster's agents left them there. Raises KernelError where one is
@@ -152,7 +168,8 @@ class Addresses:
             return self._look_anew()
         seen: list[AddressRemoved | LinkChanged] = []
         for answer in heard:
-            if answer.kind in (RTM_NEWLINK, RTM_DELLINK):
+            # A bridge tells of its ports in messages of the same kinds, and of a family of its own.
+            if answer.kind in (RTM_NEWLINK, RTM_DELLINK) and answer.body[0] == socket.AF_UNSPEC:
                 seen += self._link_event(answer)
         if any(answer.kind == RTM_DELADDR and self._is_ours(configured_address(answer)) for answer in heard):
             seen += self._missing()
@@ -164,22 +181,28 @@ class Addresses:
 
     def _link_event(self, answer: Message) -> list[AddressRemoved | LinkChanged]:
         link = link_state(answer)
-        if link.name not in self._links_up:
-            return []
-        return self._link_is(link.name, up=link.up and answer.kind == RTM_NEWLINK)
+        seen = []
+        for name, known in self._links.items():
+            if name == link.name:
+                # Of two interfaces of one name, one after the other, the later counts.
+                there = answer.kind == RTM_NEWLINK
+                if there or known.index == link.index:
+                    seen += self._link_is(name, Link(link.index if there else NO_INDEX, up=there and link.up))
+            elif known.index == link.index:
+                # The interface has another name now, so there is none of this one.
+                seen += self._link_is(name, Link(NO_INDEX, up=False))
+        return seen
 
-    def _link_is(self, name: str, *, up: bool) -> list[AddressRemoved | LinkChanged]:
-        if self._links_up[name] == up:
-            return []
-        self._links_up[name] = up
-        return [LinkChanged(name, up)]
+    def _link_is(self, name: str, link: Link) -> list[AddressRemoved | LinkChanged]:
+        before, self._links[name] = self._links[name], link
+        return [] if before.up == link.up else [LinkChanged(name, link.up)]
 
     def _look_anew(self) -> list[AddressRemoved | LinkChanged]:
         """The kernel had more to tell than the socket could hold: compare everything with what was known."""
         self._watch.heard()
         seen: list[AddressRemoved | LinkChanged] = []
-        for name in self._links_up:
-            seen += self._link_is(name, up=self._is_up(name))
+        for name in self._links:
+            seen += self._link_is(name, self._look(name))
         return seen + self._missing()
 
     def _is_ours(self, gone: ConfiguredAddress) -> bool:
@@ -211,12 +234,13 @@ class Addresses:
             if error.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV):
                 raise KernelError(f"the kernel will not take {address} away: {error.strerror}") from error
 
-    def _is_up(self, interface: str) -> bool:
+    def _look(self, interface: str) -> Link:
         try:
             index = socket.if_nametoindex(interface)
-            return link_state(self._netlink.ask(RTM_GETLINK, 0, INTERFACE.pack(socket.AF_UNSPEC, 0, index, 0, 0))[0]).up
+            up = link_state(self._netlink.ask(RTM_GETLINK, 0, INTERFACE.pack(socket.AF_UNSPEC, 0, index, 0, 0))[0]).up
         except OSError:
-            return False
+            return Link(NO_INDEX, up=False)
+        return Link(index, up)
 
     @staticmethod
     def _index(interface: str) -> int:

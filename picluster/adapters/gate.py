@@ -37,8 +37,15 @@ Both locks are early, never late. The interval ends with the lease. The timeout 
 counted from the tick before; two more ticks are taken off in case a tick is late, yet never more than a quarter, so that a
 lease of a few ticks is worth having.
 
-A renewal empties the set and fills it again, in one transaction that no packet sees the middle of: one datagram of 350
-bytes, 0.04 ms here. It needs Linux 5.4; the stock kernels of Raspberry Pi OS have all of it, down to the Pi Zero's.
+A renewal empties the set and fills it again, in one transaction that no packet sees the middle of: one datagram of 360
+bytes. It needs Linux 5.4; the stock kernels of Raspberry Pi OS have all of it, down to the Pi Zero's.
+
+Somebody else may flush the ruleset (`nft flush ruleset` is the first line of many a firewall's file), or only our table.
+The kernel numbers the generations of its ruleset, and a transaction may say which one it is meant for. So every renewal
+names the one that the last left behind, at no cost, and nobody has to listen: where anybody has changed anything, it is
+refused, and then we look whether our rules stand as we made them. If not, they are made anew, and every address whose lease
+lasts is opened in the same transaction. (Notifications, NFNLGRP_NFTABLES, would come sooner; but once somebody listens, the
+kernel writes one for each renewal of ours, too.)
 """
 
 from __future__ import annotations
@@ -47,8 +54,9 @@ import errno
 import ipaddress
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 from picluster.adapters.netlink import Netlink
 from picluster.adapters.nftables import (
@@ -65,6 +73,7 @@ from picluster.adapters.nftables import (
     fib_type,
     fill_set,
     flush_set,
+    generation,
     load,
     meta,
     network_order,
@@ -72,11 +81,12 @@ from picluster.adapters.nftables import (
     new_table,
     not_in,
     rule,
+    rules_of,
 )
 from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress
 
-__all__ = ["Gate", "tick_ns"]
+__all__ = ["Gate", "Moment", "tick_ns"]
 
 TABLE = "picluster"
 PRIORITY = -500
@@ -95,7 +105,27 @@ TRIAL = tuple(
 )
 """Covered once at the start, to learn whether the kernel has every part: addresses of documentation (RFC 5737, RFC 3849)."""
 # Stand-ins in a prepared batch, found again by their bytes, which no other attribute holds.
-END_MARK, TIMEOUT_MARK = b"\xfe-until-", b"\xfe-times-"
+END_MARK, TIMEOUT_MARK, GENERATION_MARK = b"\xfe-until-", b"\xfe-times-", b"\xfe-g-"
+NUMBER = struct.Struct(">I")
+LAST_GENERATION = 0xFFFFFFFF
+UNKNOWN_GENERATION = 0
+"""The kernel leaves this number out, and takes it for "whichever"."""
+ATTEMPTS = 3
+"""How often a renewal finds that the ruleset has changed since it looked, before it goes through regardless."""
+
+
+class Moment(NamedTuple):
+    """One moment by both clocks, nanoseconds."""
+
+    wall_ns: int
+    boot_ns: int
+    """CLOCK_BOOTTIME."""
+
+    @classmethod
+    def now(cls) -> Self:
+        """The wall clock first: a process that is frozen between the two shuts too early, not too late."""
+        wall_ns = time.time_ns()
+        return cls(wall_ns, time.clock_gettime_ns(time.CLOCK_BOOTTIME))
 
 
 def tick_ns() -> int:
@@ -111,6 +141,14 @@ class Renewal:
     ends: tuple[int, ...]
     """Where the end of the lease goes, eight bytes each."""
     timeouts: tuple[int, ...]
+    generation: int
+    """Where the number of the ruleset's generation goes, four bytes."""
+
+    def fill(self, end: bytes, timeout_ms: bytes) -> None:
+        for at in self.ends:
+            self.batch[at : at + TIME.size] = end
+        for at in self.timeouts:
+            self.batch[at : at + TIME.size] = timeout_ms
 
 
 def _places(data: bytearray, mark: bytes) -> tuple[int, ...]:
@@ -126,8 +164,9 @@ def _renewal(floating: FloatingAddress) -> Renewal:
     for family in _families(floating):
         changes.append(flush_set(family, TABLE, floating.name))
         changes.append(fill_set(family, TABLE, floating.name, END_MARK, TIMEOUT_MARK))
-    prepared = bytearray(batch(*changes))
-    return Renewal(prepared, _places(prepared, END_MARK), _places(prepared, TIMEOUT_MARK))
+    prepared = bytearray(batch(*changes, if_still=GENERATION_MARK))
+    (generation_at,) = _places(prepared, GENERATION_MARK)
+    return Renewal(prepared, _places(prepared, END_MARK), _places(prepared, TIMEOUT_MARK), generation_at)
 
 
 def _internet_rules(floating: FloatingAddress, set_id: int) -> list[bytes]:
@@ -156,6 +195,11 @@ def _outside(floating: FloatingAddress, set_id: int) -> bytes:
     return meta(NFT_META_TIME_NS) + network_order(TIME.size) + not_in(floating.name, set_id)
 
 
+def _rules(floating: FloatingAddress, set_id: int) -> list[bytes]:
+    rules = _internet_rules(floating, set_id)
+    return [*rules, _arp_rule(floating, set_id)] if floating.address.version == 4 else rules
+
+
 class Gate:
     """Shut for every address that it covers, but for those that `open` has opened, until they end."""
 
@@ -167,6 +211,13 @@ class Gate:
         self._tick_ns = tick_ns() if tick is None else tick
         self._renewals: dict[str, Renewal] = {}
         self._covered: dict[str, FloatingAddress] = {}
+        self._until_ns: dict[str, int] = {}
+        """When the leases of the addresses that are open end (CLOCK_BOOTTIME), by name."""
+        self._generation = UNKNOWN_GENERATION
+        """The ruleset's number after our last transaction."""
+        self._standing: list[bytes] = []
+        """Our rules as the kernel described them when they were made."""
+        self._restored = False
         try:
             self._netlink = Netlink(NETLINK_NETFILTER)
         except OSError as error:
@@ -182,40 +233,41 @@ class Gate:
         """Guard this address from now on, shut; where it is covered already, nothing changes. Raises KernelError."""
         covered = self._covered.get(floating.name)
         if covered is None or covered.address != floating.address:
+            self._until_ns.pop(floating.name, None)
             self._covered[floating.name] = floating
             self._renewals[floating.name] = _renewal(floating)
             self._build(self._covered.values())
 
-    def open(self, floating: FloatingAddress, end_ns: int, left_ns: int) -> None:
-        """Open until the wall clock shows `end_ns`, or `left_ns` have passed, whichever comes first. Raises KernelError.
+    def uncover(self, floating: FloatingAddress) -> None:
+        """This address is none of ours any more: whoever has it may use it. Raises KernelError."""
+        if self._covered.pop(floating.name, None) is not None:
+            self._until_ns.pop(floating.name, None)
+            del self._renewals[floating.name]
+            self._build(self._covered.values())
 
-        Somebody may have flushed the ruleset: then it is built anew in the same call. Other addresses that were open are
-        shut by that until their own next renewal.
+    def open(self, floating: FloatingAddress, now: Moment, until_ns: int) -> None:
+        """Open until the wall clock has moved on by what is left of the lease, or that has passed, whichever comes first.
+        `until_ns` is the lease's end (CLOCK_BOOTTIME). Raises KernelError.
+
+        Somebody may have flushed the ruleset: then it is built anew in the same call, with all that was open.
         """
         self.cover(floating)
-        renewal = self._renewals[floating.name]
-        end, timeout = TIME.pack(end_ns), TIME.pack(max(1, self._shortened_ms(left_ns)))
-        for at in renewal.ends:
-            renewal.batch[at : at + TIME.size] = end
-        for at in renewal.timeouts:
-            renewal.batch[at : at + TIME.size] = timeout
-        try:
-            self._netlink.commit(renewal.batch)
-        except FileNotFoundError:
-            self._build(self._covered.values())
-            self._commit(renewal.batch)
-        except OSError as error:
-            raise _refused(error) from error
+        self._until_ns[floating.name] = until_ns
+        self._renewals[floating.name].fill(*self._interval(now, until_ns))
+        self._renew(floating, now)
 
     def shut(self, floating: FloatingAddress) -> None:
         """At once. Harmless where it is shut or not covered. Raises KernelError."""
         if floating.name in self._covered:
-            try:
-                self._netlink.commit(batch(*(flush_set(family, TABLE, floating.name) for family in _families(floating))))
-            except FileNotFoundError:
-                self._build(self._covered.values())
-            except OSError as error:
-                raise _refused(error) from error
+            self._until_ns.pop(floating.name, None)
+            # An interval that ended with 1970 has the same form as any other, and counts as a change where nothing was open.
+            self._renewals[floating.name].fill(TIME.pack(1), TIME.pack(1))
+            self._renew(floating, None)
+
+    def restored(self) -> bool:
+        """Whether somebody else had taken our rules away since the last call, and they are back."""
+        restored, self._restored = self._restored, False
+        return restored
 
     def close(self) -> None:
         """Take our tables away, and nothing else."""
@@ -228,11 +280,44 @@ class Gate:
                 raise _refused(error) from error
         self._netlink.close()
 
-    def _shortened_ms(self, left_ns: int) -> int:
-        return (left_ns - min(2 * self._tick_ns, left_ns // 4)) // NANOSECONDS_PER_MS
+    def _renew(self, floating: FloatingAddress, now: Moment | None) -> None:
+        """Commit the address's renewal, in a ruleset in which our rules stand."""
+        renewal = self._renewals[floating.name]
+        for attempt in range(1, ATTEMPTS + 1):
+            if self._generation == UNKNOWN_GENERATION and not self._stands():
+                self._build(self._covered.values(), now)
+                self._restored = True
+            expected = self._generation if attempt < ATTEMPTS else UNKNOWN_GENERATION
+            NUMBER.pack_into(renewal.batch, renewal.generation, expected)
+            try:
+                self._netlink.commit(renewal.batch)
+            except OSError as error:
+                self._generation = UNKNOWN_GENERATION
+                if error.errno not in (errno.ERESTART, errno.ENOENT) or attempt == ATTEMPTS:
+                    raise _refused(error) from error
+            else:
+                self._generation = expected % LAST_GENERATION + 1 if expected else UNKNOWN_GENERATION
+                return
 
-    def _build(self, addresses: Iterable[FloatingAddress]) -> None:
-        """Make the tables afresh, every set empty. A table must be there to be deleted, hence made, deleted, made."""
+    def _stands(self) -> bool:
+        """Whether our rules are there as we made them. The generation is asked first: what changes after that is noticed
+        by the renewal."""
+        try:
+            self._generation = generation(self._netlink)
+            return rules_of(self._netlink, FAMILIES, TABLE) == self._standing
+        except OSError as error:
+            raise _refused(error) from error
+
+    def _interval(self, now: Moment, until_ns: int) -> tuple[bytes, bytes]:
+        """End by the wall clock, and timeout in milliseconds."""
+        left_ns = until_ns - now.boot_ns
+        shortened_ms = (left_ns - min(2 * self._tick_ns, left_ns // 4)) // NANOSECONDS_PER_MS
+        return TIME.pack(now.wall_ns + left_ns), TIME.pack(max(1, shortened_ms))
+
+    def _build(self, addresses: Collection[FloatingAddress], now: Moment | None = None) -> None:
+        """Make the tables afresh, with what was open open until its own lease's end. A table must be there to be deleted,
+        hence made, deleted, made."""
+        now = Moment.now() if now is None else now
         changes = []
         for family in FAMILIES:
             changes += [new_table(family, TABLE), delete_table(family, TABLE), new_table(family, TABLE)]
@@ -241,16 +326,23 @@ class Gate:
         changes.append(chain(NFPROTO_ARP, TABLE, "outgoing", NF_ARP_OUT, PRIORITY))
         for set_id, floating in enumerate(addresses, start=1):
             changes += [new_set(family, TABLE, floating.name, set_id, TIME.size) for family in _families(floating)]
-            changes += _internet_rules(floating, set_id)
-            if floating.address.version == 4:
-                changes.append(_arp_rule(floating, set_id))
-        self._commit(batch(*changes))
-
-    def _commit(self, changes: bytes | bytearray) -> None:
+            changes += _rules(floating, set_id)
+            until_ns = self._until_ns.get(floating.name, 0)
+            if until_ns > now.boot_ns:
+                interval = self._interval(now, until_ns)
+                changes += [fill_set(family, TABLE, floating.name, *interval) for family in _families(floating)]
         try:
-            self._netlink.commit(changes)
+            self._netlink.commit(batch(*changes))
+            self._remember(sum(len(_rules(floating, 1)) for floating in addresses))
         except OSError as error:
             raise _refused(error) from error
+
+    def _remember(self, rules: int) -> None:
+        """What stands now is what has to stand from now on; unless somebody was there so quickly that it does not."""
+        self._generation = generation(self._netlink)
+        self._standing = rules_of(self._netlink, FAMILIES, TABLE)
+        if len(self._standing) != len(FAMILIES) + rules:
+            self._generation, self._standing = UNKNOWN_GENERATION, []
 
 
 def _refused(error: OSError) -> KernelError:

@@ -6,7 +6,8 @@ Taking an address: open the gate, then add the address. What is configured is th
 process to die between the two, an open gate without an address answers nobody, and shuts by itself. (A gate that is shut
 since `clean_slate` makes the other order safe as well; this one needs no such thought.)
 
-Letting go: shut the gate, then remove the address. From the first step on nobody is answered.
+Letting go: as long as the lease lasts, reset the TCP connections, so that no client waits for ever; then shut the gate, and
+remove the address. From there on nobody is answered.
 
 Renewing: one transaction with the kernel for the gate, and about every other second one more for the address's lifetime.
 
@@ -24,16 +25,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from picluster.adapters.addresses import Addresses
-from picluster.adapters.gate import Gate
+from picluster.adapters.connections import Connections
+from picluster.adapters.gate import Gate, Moment
 from picluster.adapters.neighbours import Neighbours, Speech
 from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress, IPAddress
-from picluster.ports import Clock, ForeignClaim, GatewayAnswered, Observation
+from picluster.ports import Clock, ForeignClaim, GateRestored, GatewayAnswered, Observation
 
 __all__ = ["KernelAddressKeeper"]
 
 PROBE_NS = 1_000_000_000
 """How long an answer to a probe is waited for; the probing node itself waits for `Timing.probe_ms`, which is less."""
+PATROL_NS = 10_000_000_000
+"""How often a held address is looked for on the wire. A foreign machine that has it may have been silent so far: one whose
+cable was out when the address was taken, or that only ever answers. It would take every second neighbour's traffic."""
+PARTING_NS = 3_000_000
+"""How long connections are reset before an address goes: meanwhile the next holder waits."""
 UNSPECIFIED: dict[int, IPAddress] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Address(0)}
 
 
@@ -57,6 +64,7 @@ class KernelAddressKeeper:
         self._clock = clock
         self._addresses = Addresses()
         self._neighbours = Neighbours()
+        self._connections = Connections()
         self._gate: Gate | None = None
         self._gateless = ""
         try:
@@ -67,6 +75,8 @@ class KernelAddressKeeper:
         """When the leases of the addresses that are held end, by name."""
         self._known: dict[str, FloatingAddress] = {}
         self._probed_ns: dict[str, int] = {}
+        self._patrol_ns: dict[str, int] = {}
+        """When the addresses that are held are looked for on the wire next, by name."""
         self._question: Question | None = None
 
     def not_covered(self) -> tuple[str, ...]:
@@ -88,19 +98,21 @@ class KernelAddressKeeper:
     def hold(self, floating: FloatingAddress, until_ns: int) -> bool:
         wall_ns = time.time_ns()
         now_ns = self._clock.now_ns()
-        left_ns = until_ns - now_ns
-        if left_ns <= 0:
+        if now_ns >= until_ns:
             self.let_go(floating)
             return False
         self._know(floating)
         taking = floating.name not in self._until_ns
         try:
             if self._gate is not None:
-                self._gate.open(floating, wall_ns + left_ns, left_ns)
+                self._gate.open(floating, Moment(wall_ns, now_ns), until_ns)
             self._addresses.refresh(floating, now_ns, until_ns)
             self._until_ns[floating.name] = until_ns
             if taking:
+                self._patrol_ns[floating.name] = now_ns + PATROL_NS
                 self._listen(floating.interface)
+            elif now_ns >= self._patrol_ns[floating.name]:
+                self._patrol(floating, now_ns)
         except KernelError:
             self.let_go(floating)
             raise
@@ -110,15 +122,28 @@ class KernelAddressKeeper:
         return True
 
     def let_go(self, floating: FloatingAddress) -> None:
-        held = self._until_ns.pop(floating.name, None) is not None
+        until_ns = self._until_ns.pop(floating.name, None)
         try:
+            if until_ns is not None:
+                self._part(floating, until_ns)
             if self._gate is not None:
                 self._gate.shut(floating)
         finally:
             # A gate that could not be shut is one reason more to take the address away.
             self._addresses.remove(floating)
-        if held:
+        if until_ns is not None:
             self._listen(floating.interface)
+
+    def forget(self, floating: FloatingAddress) -> None:
+        known = self._known.get(floating.name)
+        if known is None or known.address != floating.address:
+            return
+        self.let_go(known)
+        if self._gate is not None:
+            self._gate.uncover(known)
+        del self._known[floating.name]
+        if all(other.interface != known.interface for other in self._known.values()):
+            self._addresses.unwatch(known.interface)
 
     def announce(self, floating: FloatingAddress) -> None:
         # Raw frames pass by the gate, so the lease is looked at here, as late as can be.
@@ -144,6 +169,8 @@ class KernelAddressKeeper:
         seen: list[Observation] = list(self._addresses.observations())
         for speech in self._neighbours.heard():
             seen += self._understood(speech)
+        if self._gate is not None and self._gate.restored():
+            seen.append(GateRestored())
         return seen
 
     def close(self) -> None:
@@ -151,6 +178,7 @@ class KernelAddressKeeper:
             self.let_go(floating)
         if self._gate is not None:
             self._gate.close()
+        self._connections.close()
         self._neighbours.close()
         self._addresses.close()
 
@@ -165,6 +193,18 @@ class KernelAddressKeeper:
             self._gate.cover(floating)
         self._addresses.watch(floating.interface)
         self._known[floating.name] = floating
+
+    def _part(self, floating: FloatingAddress, until_ns: int) -> None:
+        """Reset the address's connections while it is ours. After that a reset would not get out, and the connections of a
+        node that gets its lease back go on."""
+        end_ns = min(until_ns, self._clock.now_ns() + PARTING_NS)
+        self._connections.reset(floating.address, lambda: self._clock.now_ns() < end_ns)
+
+    def _patrol(self, floating: FloatingAddress, now_ns: int) -> None:
+        """Ask the wire for an address that is held here. This machine does not hear its own question, and one of its other
+        interfaces in the same network answers with a hardware address of ours."""
+        self._patrol_ns[floating.name] = now_ns + PATROL_NS
+        self._neighbours.ask(floating.interface, floating.address, UNSPECIFIED[floating.address.version])
 
     def _listen(self, interface: str) -> None:
         """Hear what concerns the addresses that are held or probed on the interface, and the gateway's answer."""

@@ -37,8 +37,8 @@ __all__ = ["ConfiguredAddress", "LinkState", "Links"]
 NETLINK_ROUTE = 0
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MASTER, IFLA_LINKINFO, IFLA_NET_NS_FD, IFLA_CARRIER = 1, 3, 10, 18, 28, 33
-IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO, IFLA_NET_NS_FD, IFLA_CARRIER = 1, 3, 5, 10, 18, 28, 33
+IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER, IFLA_VLAN_ID = 1, 2, 1, 1
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_CACHEINFO, IFA_FLAGS = 1, 2, 4, 6, 8
 IFA_F_NODAD, IFA_F_NOPREFIXROUTE = 0x02, 0x200
 IFF_UP = 0x1
@@ -131,6 +131,11 @@ class Links:
         if peer_namespace is not None:
             peer.append(attribute(IFLA_NET_NS_FD, NUMBER.pack(peer_namespace.fileno())))
         self._create("veth", 0, text(IFLA_IFNAME, name) + mac_attribute(mac), nested(VETH_INFO_PEER, *peer))
+
+    def add_vlan(self, name: str, parent: str, number: int) -> None:
+        """An interface for the frames of `parent` that carry this VLAN's number (IEEE 802.1Q), down."""
+        named = text(IFLA_IFNAME, name) + attribute(IFLA_LINK, NUMBER.pack(self.state(parent).index))
+        self._create("vlan", 0, named, attribute(IFLA_VLAN_ID, struct.pack("=H", number)))
 
     def remove(self, name: str) -> None:
         """Take the interface away; a cable goes with both its ends."""

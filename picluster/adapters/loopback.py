@@ -72,6 +72,9 @@ class LoopbackAddressKeeper:
     def let_go(self, floating: FloatingAddress) -> None:
         self._close(floating.name)
 
+    def forget(self, floating: FloatingAddress) -> None:
+        self._close(floating.name)
+
     def announce(self, floating: FloatingAddress) -> None:
         """There is nobody to tell: a port has no neighbours."""
 

@@ -11,8 +11,22 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Iterable
 
-from picluster.adapters.netlink import HEADER, NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST, attribute, message, nested, text
+from picluster.adapters.netlink import (
+    HEADER,
+    NLM_F_ACK,
+    NLM_F_CREATE,
+    NLM_F_DUMP,
+    NLM_F_REQUEST,
+    Message,
+    Netlink,
+    attribute,
+    attributes,
+    message,
+    nested,
+    text,
+)
 
 __all__ = [
     "DROP",
@@ -23,6 +37,7 @@ __all__ = [
     "fib_type",
     "fill_set",
     "flush_set",
+    "generation",
     "load",
     "meta",
     "network_order",
@@ -30,12 +45,15 @@ __all__ = [
     "new_table",
     "not_in",
     "rule",
+    "rules_of",
+    "trial",
 ]
 
 NETLINK_NETFILTER = 12
 NFNL_SUBSYS_NFTABLES, NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END = 10, 16, 17
 NFPROTO_INET, NFPROTO_ARP = 1, 3
-NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE = 0, 2
+NFT_MSG_NEWTABLE, NFT_MSG_GETTABLE, NFT_MSG_DELTABLE, NFT_MSG_GETRULE, NFT_MSG_GETGEN = 0, 1, 2, 7, 16
+NFNL_BATCH_GENID, NFTA_GEN_ID = 1, 1
 NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE, NFT_MSG_NEWSET = 3, 6, 9
 NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM = 12, 14
 NFTA_LIST_ELEM = 1
@@ -63,6 +81,8 @@ NF_DROP = 0
 
 GENERIC = struct.Struct(">BBH")
 """struct nfgenmsg: family, version, and for BEGIN and END the subsystem."""
+SUBSYSTEM = GENERIC.pack(socket.AF_UNSPEC, 0, NFNL_SUBSYS_NFTABLES)
+ANY_GENERATION = bytes(4)
 
 
 def number(kind: int, value: int) -> bytes:
@@ -75,15 +95,44 @@ def change(kind: int, family: int, *inner: bytes) -> bytes:
     return message(NFNL_SUBSYS_NFTABLES << 8 | kind, NLM_F_REQUEST | NLM_F_CREATE, body)
 
 
-def batch(*changes: bytes) -> bytes:
-    """The changes as one transaction, for `Netlink.commit`: the last asks for an acknowledgement."""
-    subsystem = GENERIC.pack(socket.AF_UNSPEC, 0, NFNL_SUBSYS_NFTABLES)
-    begin = message(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, subsystem)
-    end = message(NFNL_MSG_BATCH_END, NLM_F_REQUEST, subsystem)
+def batch(*changes: bytes, if_still: bytes = ANY_GENERATION) -> bytes:
+    """The changes as one transaction, for `Netlink.commit`: the last asks for an acknowledgement.
+
+    With `if_still`, a generation's number, the kernel refuses (ERESTART) where the ruleset has another one by now.
+    """
+    end = message(NFNL_MSG_BATCH_END, NLM_F_REQUEST, SUBSYSTEM)
+    return trial(*changes, if_still=if_still) + end
+
+
+def trial(*changes: bytes, if_still: bytes = ANY_GENERATION) -> bytes:
+    """A transaction without an end. The kernel checks and answers as ever, and then takes all of it back: what
+    `nft --check` does."""
+    begin = message(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, SUBSYSTEM + attribute(NFNL_BATCH_GENID, if_still))
     last = bytearray(changes[-1])
     length, kind, flags, sequence, port = HEADER.unpack_from(last)
     HEADER.pack_into(last, 0, length, kind, flags | NLM_F_ACK, sequence, port)
-    return begin + b"".join(changes[:-1]) + last + end
+    return begin + b"".join(changes[:-1]) + last
+
+
+def generation(netlink: Netlink) -> int:
+    """The number of the ruleset as it is now. Each transaction of anybody's in this network namespace adds one."""
+    answers = netlink.ask(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, 0, GENERIC.pack(socket.AF_UNSPEC, 0, 0))
+    return int.from_bytes(attributes(answers[0].body[GENERIC.size :])[NFTA_GEN_ID], "big")
+
+
+def rules_of(netlink: Netlink, families: Iterable[int], table: str) -> list[bytes]:
+    """The tables of this name, and all rules in them, each as the bytes by which the kernel describes it: equal where
+    nothing has changed, whatever came and went elsewhere."""
+
+    def dump(kind: int, family: int, wanted: bytes = b"") -> list[Message]:
+        return netlink.ask(NFNL_SUBSYS_NFTABLES << 8 | kind, NLM_F_DUMP, GENERIC.pack(family, 0, 0) + wanted)
+
+    name = text(NFTA_TABLE_NAME, table)
+    found = [answer for answer in dump(NFT_MSG_GETTABLE, socket.AF_UNSPEC) if name in bytes(answer.body)]
+    for family in families:
+        found += dump(NFT_MSG_GETRULE, family, text(NFTA_RULE_TABLE, table))
+    # The generation's number stands in the part that is left out.
+    return [bytes([answer.body[0]]) + bytes(answer.body[GENERIC.size :]) for answer in found]
 
 
 def new_table(family: int, name: str) -> bytes:

@@ -34,6 +34,7 @@ from picluster.ports import (
     Clock,
     Datagrams,
     ForeignClaim,
+    GateRestored,
     GatewayAnswered,
     LinkChanged,
     Observation,
@@ -197,9 +198,26 @@ class Agent:
             raise TransitionError("this node's name, role or port, or the cluster's name has changed: restart the agent")
         # Effects concern what was in force before: they are obeyed by the old inventory.
         self._obey(self.member.reconfigure(self.ports.clock.now_ns(), inventory.configuration))
+        self._forget(self.inventory.configuration.addresses, inventory.configuration.addresses)
         self.settings, self.inventory = settings, inventory
         self.messenger.expect(inventory, settings.keyring)
         self._heartbeat_due_ns = 0
+
+    def _forget(self, before: Sequence[FloatingAddress], after: Sequence[FloatingAddress]) -> None:
+        """What floats no more is guarded no more, and a link that carries nothing of ours is no matter of ours."""
+        kept = {(floating.name, floating.address, floating.interface) for floating in after}
+        for floating in before:
+            if (floating.name, floating.address, floating.interface) not in kept:
+                self._forget_one(floating)
+        for interface in {floating.interface for floating in before} - {floating.interface for floating in after}:
+            self._obey(self.member.set_problem(self.ports.clock.now_ns(), f"link {interface}", ""))
+
+    def _forget_one(self, floating: FloatingAddress) -> None:
+        try:
+            self.ports.keeper.forget(floating)
+        except KernelError as error:
+            text = f"{floating.name} floats no more, but the kernel keeps its guard until the agent is restarted: {error}"
+            self.tell(Event(EventKind.NOT_COVERED, Severity.WARNING, text, floating.name, reason=str(error)))
 
     def snapshot(self, clock: str) -> ClusterSnapshot:
         """The whole cluster, as seen from here, at that time of day."""
@@ -392,6 +410,10 @@ class Agent:
         if isinstance(observation, GatewayAnswered):
             address = self._questions.pop(observation.number, "")
             return self.member.gateway_answered(now_ns, address, observation.number)
+        if isinstance(observation, GateRestored):
+            text = "somebody had removed the firewall rules that end a lease in the kernel; they are back"
+            self.tell(Event(EventKind.RESTORED, Severity.WARNING, text))
+            return ()
         return self._link_changed(now_ns, observation)
 
     def _link_changed(self, now_ns: int, change: LinkChanged) -> Sequence[Effect]:

@@ -26,7 +26,22 @@ from picluster.adapters.nftables import NETLINK_NETFILTER, NFNL_SUBSYS_NFTABLES
 from picluster.model.inventory import Candidate, FloatingAddress, IPAddress
 from picluster.ports import Observation
 
-__all__ = ["CLIENT", "FLOATING", "FLOATING6", "INTRUDER", "MS", "PATIENCE_S", "PI", "Scene", "arrived", "tables", "until"]
+__all__ = [
+    "BOTH",
+    "CLIENT",
+    "FLOATING",
+    "FLOATING6",
+    "INTRUDER",
+    "MS",
+    "PATIENCE_S",
+    "PI",
+    "Scene",
+    "arrived",
+    "host_route",
+    "points_to",
+    "tables",
+    "until",
+]
 
 MS = 1_000_000
 PATIENCE_S = 10.0
@@ -34,6 +49,7 @@ PATIENCE_S = 10.0
 PI, CLIENT, INTRUDER = "dc:a6:32:00:00:01", "dc:a6:32:00:00:09", "dc:a6:32:00:00:66"
 FLOATING = FloatingAddress("web", ipaddress.ip_address("10.77.0.100"), "eth0", (Candidate("pi1"),))
 FLOATING6 = FloatingAddress("web6", ipaddress.ip_address("fd77::100"), "eth0", (Candidate("pi1"),))
+BOTH = (FLOATING, FLOATING6)
 DELNEIGH, GETNEIGH, NEIGHBOUR, NDA_DST, NDA_LLADDR = 29, 30, struct.Struct("=BxxxiHBB"), 1, 2
 NFT_MSG_GETTABLE, NFTA_TABLE_NAME = 1, 1
 ECHO = struct.Struct("!BBHHH")
@@ -56,6 +72,10 @@ def arrived(keeper: KernelAddressKeeper) -> list[Observation]:
         if seen:
             return seen
     raise AssertionError("the keeper had nothing to tell")
+
+
+def host_route(floating: FloatingAddress) -> str:
+    return f"{floating.address}/{floating.address.max_prefixlen}"
 
 
 def tables() -> list[tuple[int, str]]:
@@ -155,6 +175,11 @@ def neighbour_mac(route: Netlink, address: IPAddress) -> str:
     return ""
 
 
+def points_to(scene: Scene, floating: FloatingAddress, mac: str) -> bool:
+    """Whether the client would send to this hardware address."""
+    return scene.client.neighbour_mac(floating.address) == mac
+
+
 class Scene:
     def __init__(self) -> None:
         self.clock = BootClock()
@@ -183,6 +208,9 @@ class Scene:
     def lease(self, milliseconds: int) -> int:
         """The moment so far from now."""
         return self.clock.now_ns() + milliseconds * MS
+
+    def wait_until(self, moment_ns: int) -> None:
+        until(lambda: self.clock.now_ns() >= moment_ns)
 
     def keeper(self) -> KernelAddressKeeper:
         keeper = KernelAddressKeeper(self.clock)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from picluster.adapters.addresses import Addresses
-from picluster.adapters.gate import Gate, tick_ns
+from picluster.adapters.gate import Gate, Moment, tick_ns
 from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress
 from tests.adapters.isolation import isolated
@@ -24,6 +24,11 @@ NOBODY = 65_534
 
 def configured(scene: Scene, floating: FloatingAddress) -> None:
     Addresses().refresh(floating, scene.clock.now_ns(), scene.lease(60_000))
+
+
+def opened(gate: Gate, floating: FloatingAddress, end_ns: int, left_ns: int) -> None:
+    """Open until the wall clock's end, or for so long."""
+    gate.open(floating, Moment(end_ns - left_ns, 0), left_ns)
 
 
 def answered_late(scene: Scene, floating: FloatingAddress, end_ns: int) -> list[int]:
@@ -41,12 +46,12 @@ def check_lock(open_until: Callable[[Gate, FloatingAddress, int], None]) -> None
             gate.cover(floating)
             configured(scene, floating)
             assert not scene.client.answered(floating.address)
-            gate.open(floating, time.time_ns() + YEAR_NS, YEAR_NS)
+            opened(gate, floating, time.time_ns() + YEAR_NS, YEAR_NS)
             assert scene.client.reaches(floating.address)
             end_ns = scene.lease(100)
             open_until(gate, floating, end_ns)
             assert answered_late(scene, floating, end_ns) == []
-            gate.open(floating, time.time_ns() + YEAR_NS, YEAR_NS)
+            opened(gate, floating, time.time_ns() + YEAR_NS, YEAR_NS)
             assert scene.client.reaches(floating.address)
             gate.shut(floating)
             assert not scene.client.answered(floating.address)
@@ -56,7 +61,7 @@ def check_lock(open_until: Callable[[Gate, FloatingAddress, int], None]) -> None
 def test_the_wall_clock_ends_it_though_the_timeout_was_started_much_too_late() -> None:
     def open_until(gate: Gate, floating: FloatingAddress, end_ns: int) -> None:
         now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        gate.open(floating, time.time_ns() + end_ns - now_ns - MS, YEAR_NS)
+        opened(gate, floating, time.time_ns() + end_ns - now_ns - MS, YEAR_NS)
 
     check_lock(open_until)
 
@@ -64,7 +69,7 @@ def test_the_wall_clock_ends_it_though_the_timeout_was_started_much_too_late() -
 @isolated
 def test_the_timeout_ends_it_though_the_wall_clock_was_set_back_by_a_year() -> None:
     def open_until(gate: Gate, floating: FloatingAddress, end_ns: int) -> None:
-        gate.open(floating, time.time_ns() + YEAR_NS, end_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+        opened(gate, floating, time.time_ns() + YEAR_NS, end_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME))
 
     check_lock(open_until)
 
@@ -74,9 +79,9 @@ def test_a_wall_clock_set_forward_shuts_it_until_the_next_renewal() -> None:
     with Scene() as scene:
         gate = Gate()
         configured(scene, FLOATING)
-        gate.open(FLOATING, time.time_ns() - YEAR_NS, YEAR_NS)
+        opened(gate, FLOATING, time.time_ns() - YEAR_NS, YEAR_NS)
         assert not scene.client.answered(FLOATING.address)
-        gate.open(FLOATING, time.time_ns() + YEAR_NS, YEAR_NS)
+        opened(gate, FLOATING, time.time_ns() + YEAR_NS, YEAR_NS)
         assert scene.client.reaches(FLOATING.address)
 
 
@@ -89,7 +94,7 @@ def test_a_lease_of_a_few_ticks_keeps_three_quarters_of_itself() -> None:
         answered = 0
         # Leases of 32 ms, renewed in good time by a kernel that is taken to have a tick of 10 ms.
         while not answered:
-            gate.open(FLOATING, time.time_ns() + 32 * MS, 32 * MS)
+            opened(gate, FLOATING, time.time_ns() + 32 * MS, 32 * MS)
             answered += scene.client.answered(FLOATING.address)
             assert scene.clock.now_ns() < end_ns
 

@@ -14,7 +14,7 @@ from picluster.model.inventory import Inventory, Role
 from picluster.model.messages import Claim, Envelope, Grant, Heartbeat, Refusal, Release
 from picluster.model.sighting import Sighting
 from picluster.model.snapshot import Health, NodeState
-from picluster.ports import AddressRemoved, ForeignClaim, LinkChanged
+from picluster.ports import AddressRemoved, ForeignClaim, GateRestored, LinkChanged
 from picluster.wire import Codec, Keyring
 from tests.agent.workbench import HOMES, KEYRING, MS, SECOND, TWO_ADDRESSES, Bench, Puppet, inventory, releases
 
@@ -224,6 +224,15 @@ def test_an_address_that_was_removed_is_put_back() -> None:
     assert bench.history()[:3] == [("hold", "web"), ("announce", "web"), ("told restored", "web")]
 
 
+def test_rules_that_somebody_took_away_and_that_are_back_are_told() -> None:
+    bench = Bench().holding()
+    bench.keeper.waiting.append(GateRestored())
+    bench.step()
+    [restored] = bench.told(EventKind.RESTORED)
+    assert restored.severity is Severity.WARNING
+    assert bench.keeper.held == {"web"}
+
+
 def test_a_foreign_machine_is_named() -> None:
     bench = Bench().holding()
     bench.keeper.waiting.append(ForeignClaim("web", "02:00:00:00:00:66"))
@@ -367,6 +376,24 @@ def test_a_reload_that_takes_the_address_away_lets_go_of_it() -> None:
     assert bench.keeper.held == {"web"}
     bench.run(500)
     assert bench.keeper.held == {"web"}
+    assert [entry for entry in bench.history() if entry[0] == "forget"] == [("forget", "dns")]
+
+
+def test_a_link_that_carries_nothing_any_more_makes_nobody_unfit() -> None:
+    wireless = '[addresses.radio]\naddress = "10.77.0.102"\ninterface = "wlan0"\n'
+    bench = Bench(wireless).holding()
+    bench.keeper.waiting.append(LinkChanged("wlan0", up=False))
+    bench.step()
+    assert bench.agent.member.problems
+    bench.agent.reconfigure(bench.settings_with(inventory()))
+    assert not bench.agent.member.problems
+
+
+def test_an_address_whose_guard_stays_is_named() -> None:
+    bench = Bench(TWO_ADDRESSES).holding()
+    bench.keeper.refuse = {"forget"}
+    bench.agent.reconfigure(bench.settings_with(inventory()))
+    assert "dns floats no more" in bench.told(EventKind.NOT_COVERED)[-1].text
 
 
 def test_a_stuck_address_that_the_reload_took_away_is_still_tried() -> None:

@@ -101,7 +101,7 @@ class Beacon:
 
 @dataclass
 class Keeper:
-    """Refuses what `refuse` names: `hold`, `let_go`, `announce`, `probe`; is too late where `late`."""
+    """Refuses what `refuse` names: `hold`, `let_go`, `forget`, `announce`, `probe`; is too late where `late`."""
 
     record: list[object]
     refuse: set[str] = field(default_factory=set)
@@ -133,6 +133,9 @@ class Keeper:
     def let_go(self, floating: FloatingAddress) -> None:
         self._do("let_go", floating.name)
         self.held.discard(floating.name)
+
+    def forget(self, floating: FloatingAddress) -> None:
+        self._do("forget", floating.name)
 
     def announce(self, floating: FloatingAddress) -> None:
         self._do("announce", floating.name)
