@@ -155,6 +155,10 @@ class Links:
         """Unplug a port from its bridge; it stays up."""
         self._change(name, attribute(IFLA_MASTER, NUMBER.pack(0)))
 
+    def rename(self, name: str, to: str) -> None:
+        """Give the interface another name; it has to be down."""
+        self._change(name, text(IFLA_IFNAME, to))
+
     def set_mac(self, name: str, mac: str) -> None:
         self._change(name, mac_attribute(mac))
 

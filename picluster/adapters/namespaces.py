@@ -21,11 +21,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
 
-__all__ = ["NetworkNamespace", "isolate", "mount_memory", "run_isolated", "why_not"]
+__all__ = ["NetworkNamespace", "isolate", "limit_memory", "mount_memory", "read_only", "run_isolated", "why_not"]
 
 # linux/sched.h, linux/mount.h, linux/prctl.h
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
-MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 0x2, 0x4, 0x8, 0x4000, 0x40000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 0x1, 0x2, 0x4, 0x8, 0x20, 0x1000
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
+MNT_DETACH = 0x2
 PR_SET_PDEATHSIG = 1
 OWN_NETWORK = "/proc/thread-self/ns/net"
 
@@ -138,6 +140,24 @@ def mount_memory(directory: Path) -> None:
     """Put an empty file system in memory over a directory, for this mount namespace alone: it vanishes with it, whatever is
     in it. Raises OSError without CAP_SYS_ADMIN in it: call `isolate` or `run_isolated` before."""
     _call("mount", b"tmpfs", os.fsencode(directory), b"tmpfs", MS_NOSUID | MS_NODEV, b"mode=0700")
+
+
+def limit_memory(directory: Path, size_bytes: int) -> None:
+    """From now on no more than this goes into what `mount_memory` has put there; 0 lifts the limit. Raises OSError where
+    there is more in it already."""
+    _call("mount", b"none", os.fsencode(directory), None, MS_REMOUNT | MS_NOSUID | MS_NODEV, f"size={size_bytes}".encode())
+
+
+@contextmanager
+def read_only(directory: Path) -> Iterator[None]:
+    """Within the block nothing below the directory can be opened for writing, made or removed."""
+    place = os.fsencode(directory)
+    _call("mount", place, place, None, MS_BIND, None)
+    try:
+        _call("mount", b"none", place, None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, None)
+        yield
+    finally:
+        _call("umount2", place, MNT_DETACH)
 
 
 def why_not() -> str:

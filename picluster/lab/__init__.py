@@ -2,7 +2,8 @@
 
     stack        which Pis there are, their addresses, and the files that their agents read
     world        what one can do to a stack: pull a cable, cut the network in two, freeze a process
-    ├── namespaces   the real thing, on Linux without root: a kernel network for each Pi, and a `switch` between them
+    ├── namespaces   the real thing, on Linux without root: a kernel network for each Pi, a `switch` between them, and a bad
+    │                `cable` where one is wanted
     └── loopback     the portable stand-in: plain processes on 127.0.0.1, on a `leash`, and a `relay` between them
     mode         which of the two this machine can have, and how it is entered and left
     programs     starting and killing; `responder` is the service behind the floating address

@@ -7,6 +7,7 @@ is not counted: nobody asked then. Where no request was lost there was no outage
 
 How double answers are counted. Each period the auditor asks everybody one question (`picluster.lab.frames`). A question that
 two nodes answered counts as one period in which both did; ARP is asked more rarely, and its question counts for longer.
+A foreign machine that has the address is no node: nobody can keep it from answering, so it is not counted.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def record(kind: int, node: int, number: int, at_ns: int) -> bytes:
 class Request:
     sent_ns: int
     node: int = NOBODY
+    answered_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,24 @@ class Ledger:
 
     def aftermath(self, since_ns: int, now_ns: int) -> Outage:
         """Judge what came after a moment: the first second's requests, or all up to now where it was not over by then."""
-        settled = [request for request in self._recent(since_ns) if request.sent_ns < now_ns - STALE_NS]
+        settled = self._settled(since_ns, now_ns)
         outage = self._judge(since_ns, settled[:RATE])
         return outage if outage.over else self._judge(since_ns, settled)
+
+    def within(self, since_ns: int, now_ns: int) -> Outage:
+        """Judge everything that came after a moment, up to now."""
+        return self._judge(since_ns, self._settled(since_ns, now_ns))
+
+    def answerers(self, since_ns: int) -> tuple[str, ...]:
+        """Who has answered since the moment, one after the other."""
+        nodes = [request.node for request in self._recent(since_ns) if request.node != NOBODY]
+        return tuple(self._name(node) for node, before in zip(nodes, [NOBODY, *nodes], strict=False) if node != before)
+
+    def answered_from_to(self, name: str, since_ns: int) -> tuple[int, int] | None:
+        """When the node's first answer since the moment arrived, and when the last request that it answered was sent: in
+        between it answered for sure. None where it has not."""
+        answered = [r for r in self._recent(since_ns) if r.node != NOBODY and self._name(r.node) == name]
+        return (answered[0].answered_ns, answered[-1].sent_ns) if answered else None
 
     def _judge(self, since_ns: int, window: Sequence[Request]) -> Outage:
         before = self._last_answered_before(since_ns)
@@ -136,11 +153,11 @@ class Ledger:
         if not 0 <= position < len(self._requests):
             return
         request = self._requests[position]
-        if request.node not in (NOBODY, node):
+        if request.node not in (NOBODY, node) and STRANGER not in (request.node, node):
             self._note_double(request.sent_ns, 1)
         if request.node != NOBODY:
             return
-        request.node = node
+        request.node, request.answered_ns = node, at_ns
         if self._counted_from is None and at_ns - request.sent_ns < STALE_NS:
             self._counted_from = number
             self.sent -= position
@@ -148,6 +165,8 @@ class Ledger:
             self.answered += 1
 
     def _note_audit(self, kind: int, number: int, node: int, at_ns: int) -> None:
+        if node == STRANGER:
+            return
         first = self._audited.setdefault((kind, number), node)
         if len(self._audited) > AUDITED_KEPT:
             del self._audited[next(iter(self._audited))]
@@ -165,6 +184,10 @@ class Ledger:
                 break
             found.append(request)
         return found[::-1]
+
+    def _settled(self, since_ns: int, now_ns: int) -> list[Request]:
+        """All requests since the moment whose answers must have come by now, if any."""
+        return [request for request in self._recent(since_ns) if request.sent_ns < now_ns - STALE_NS]
 
     def _last_answered_before(self, moment_ns: int) -> Request | None:
         return next((r for r in reversed(self._requests) if r.sent_ns < moment_ns and r.node != NOBODY), None)

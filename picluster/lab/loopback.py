@@ -67,6 +67,9 @@ class LoopbackWorld(World):
     def _boot(self, name: str) -> list[subprocess.Popen[bytes]]:
         return [self._start_agent(name, self._leash.group)]
 
+    def _restart_agent(self, name: str) -> subprocess.Popen[bytes]:
+        return self._start_agent(name, self._leash.group)
+
     def _cut(self, name: str, programs: list[subprocess.Popen[bytes]]) -> None:  # noqa: ARG002  of all worlds this needs no name
         kill(programs)
 

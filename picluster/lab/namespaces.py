@@ -15,11 +15,12 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from picluster.adapters.namespaces import NetworkNamespace
+from picluster.lab.cable import Flaws, stand_in
 from picluster.lab.programs import ClientFeed, kill, start, started
 from picluster.lab.stack import SERVICE_PORT, Stack, write_files
 from picluster.lab.switch import Switch
@@ -41,13 +42,64 @@ class NamespaceWorld(World):
         super().__init__(stack, directory)
         write_files(stack, directory)
         self._machines: dict[str, NetworkNamespace] = {}
+        self._cables: dict[str, subprocess.Popen[bytes]] = {}
+        """What stands in for the cables that are spoilt."""
         self._switch = Switch()
         refused = self._switch.refuses_filters()
         self.cannot = {Fault.PARTITION: refused, Fault.LOSS: refused} if refused else {}
         self.client = self._start_client()
 
+    def machine(self, name: str) -> NetworkNamespace:
+        """The network of a Pi with power, of the client, or of a guest."""
+        return self._machines[name]
+
+    def join(self, name: str, mac: str, addresses: Collection[str]) -> NetworkNamespace:
+        """A guest comes to the switch: a machine that is not of the stack."""
+        self._machines[name] = self._plugged_in(name, mac, addresses)
+        return self._machines[name]
+
+    def leave(self, name: str) -> None:
+        """The guest goes, without a word."""
+        self._switch.unplug(name)
+        self._machines.pop(name).close()
+
+    def join_client(self, name: str, mac: str, addresses: Collection[str]) -> ClientFeed:
+        """One more ordinary client, for instance on the other side of a partition. Whoever asks for it ends it."""
+        with self.join(name, mac, addresses).entered():
+            return ClientFeed(start(self._client_command(), self.log(name), reading=True), self.stack.names)
+
+    def block(self, ways: Iterable[tuple[str, str]]) -> None:
+        """Nothing passes from the first machine of each of these to the second any more; `heal` ends it."""
+        self._switch.block(ways)
+
+    def unplug(self, name: str) -> None:
+        """Pull the network adapter out of a Pi: its `eth0` is gone. It keeps its power."""
+        self._switch.unplug(name)
+
+    def replug(self, name: str) -> None:
+        """The adapter comes back, with the same hardware address."""
+        pi = self.stack.pi(name)
+        self._switch.plug(name, self._machines[name], pi.mac, pi.addresses)
+
+    def carrier(self, name: str, *, up: bool) -> None:
+        """The network cable is pulled out at the switch, or plugged in again."""
+        if up:
+            self._switch.up(name)
+        else:
+            self._switch.down(name)
+
+    def spoil(self, name: str, flaws: Flaws) -> None:
+        """The machine's cable is a bad one from now on, in both directions."""
+        self._cables[name] = stand_in(self._switch.splice(name), self.log(name), flaws)
+
+    def mend(self, name: str) -> None:
+        """The cable is whole again."""
+        kill([self._cables.pop(name)])
+        self._switch.mend(name)
+
     def close(self) -> None:
         super().close()
+        kill(self._cables.values())
         self._switch.close()
         for machine in self._machines.values():
             machine.close()
@@ -61,10 +113,13 @@ class NamespaceWorld(World):
         with wire, answers, self._machines[CLIENT].entered():
             wire.bind(("eth0", ETH_P_ARP))
             answers.bind(AUDITOR_HOST)
-            command = [sys.executable, "-m", "picluster.lab.client", self.stack.floating["web"], str(SERVICE_PORT)]
-            command += ["--nodes", *self.stack.names, "--audit", str(wire.fileno()), str(answers.fileno())]
+            command = [*self._client_command(), "--audit", str(wire.fileno()), str(answers.fileno())]
             keep = (wire.fileno(), answers.fileno())
             return ClientFeed(start(command, self.log(CLIENT), keep=keep, reading=True), self.stack.names)
+
+    def _client_command(self) -> list[str]:
+        target = (self.stack.floating["web"], str(SERVICE_PORT))
+        return [sys.executable, "-m", "picluster.lab.client", *target, "--nodes", *self.stack.names]
 
     def _boot(self, name: str) -> list[subprocess.Popen[bytes]]:
         pi = self.stack.pi(name)
@@ -73,6 +128,10 @@ class NamespaceWorld(World):
             arguments = [name, str(SERVICE_PORT), *self.stack.floating.values()]
             responder = started("picluster.lab.responder", arguments, self.log(name))
             return [responder, self._start_agent(name)]
+
+    def _restart_agent(self, name: str) -> subprocess.Popen[bytes]:
+        with self._machines[name].entered():
+            return self._start_agent(name)
 
     def _plugged_in(self, port: str, mac: str, addresses: Collection[str]) -> NetworkNamespace:
         machine = NetworkNamespace.create()

@@ -55,10 +55,17 @@ def start(
 
 
 def started(
-    module: str, arguments: Iterable[str], log: Path, *, group: int = 0, writing: bool = False
+    module: str,
+    arguments: Iterable[str],
+    log: Path,
+    *,
+    group: int = 0,
+    keep: Iterable[int] = (),
+    writing: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a program of the lab that says `ready` when it is, and wait for that. Raises LabError where it does not."""
-    process = start([sys.executable, "-m", module, *arguments], log, group=group, reading=True, writing=writing)
+    command = [sys.executable, "-m", module, *arguments]
+    process = start(command, log, group=group, keep=keep, reading=True, writing=writing)
     assert process.stdout is not None
     if not select.select([process.stdout], [], [], READY_S)[0] or not process.stdout.readline():
         kill([process])

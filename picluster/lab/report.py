@@ -95,11 +95,11 @@ def as_json(mode: str, reason: str, stack: Stack, started_s: float, results: Seq
     return json.dumps(whole, indent=2, ensure_ascii=False)
 
 
-def last_words(logs: Sequence[Path]) -> str:
+def last_words(logs: Sequence[Path], most: int = LAST_LINES) -> str:
     """The end of each log that says anything."""
     parts = []
     for log in logs:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
         if lines:
-            parts.append("\n".join([f"── {log.name}", *lines[-LAST_LINES:]]))
+            parts.append("\n".join([f"── {log.name}", *lines[-most:]]))
     return "\n".join(parts)

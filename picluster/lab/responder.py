@@ -16,14 +16,15 @@ from collections.abc import Sequence
 
 __all__ = ["main"]
 
-IP_FREEBIND = 15
-"""linux/in.h; Python's socket module does not name it."""
+IP_FREEBIND, IPV6_FREEBIND = 15, 78
+"""linux/in.h and in6.h; Python's socket module does not name them."""
 REQUEST_BYTES = 8
 
 
 def listen(address: str, port: int) -> socket.socket:
-    own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    own.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+    ipv6 = ":" in address
+    own = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
+    own.setsockopt(*((socket.IPPROTO_IPV6, IPV6_FREEBIND) if ipv6 else (socket.IPPROTO_IP, IP_FREEBIND)), 1)
     own.setblocking(False)
     own.bind((address, port))
     return own

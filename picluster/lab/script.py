@@ -85,7 +85,7 @@ class Director:
         began = time.monotonic()
         for name in self._world.stack.names:
             self._world.plug(name)
-        if not self._wait(lambda: bool(self.holder) and self._all_well(), STARTING_S):
+        if not self.wait(lambda: bool(self.holder) and self.all_well(), STARTING_S):
             raise LabError(f"the virtual Pis did not find each other within {STARTING_S:.0f} s. Their logs say why")
         return time.monotonic() - began
 
@@ -102,22 +102,22 @@ class Director:
         reason = self._world.cannot.get(scene.needs, "") if scene.needs else ""
         if reason:
             return Result(scene.name, self.title(scene), skipped=reason)
-        self._wait(lambda: False, CALM_S)
-        if not self._wait(lambda: bool(self.holder), TAKEOVER_S):
+        self.wait(lambda: False, CALM_S)
+        if not self.wait(lambda: bool(self.holder), TAKEOVER_S):
             return Result(scene.name, self.title(scene), failure="nobody answers, even before it began")
         title, held = self.title(scene), self.holder
         began_ns, doubles_ms = time.monotonic_ns(), self._world.client.ledger.double_ms
         end = self._begin(scene, held)
-        self._wait(lambda: False, WINDOW_S)
+        self.wait(lambda: False, WINDOW_S)
         remark = self._world.remarks.get(scene.needs, "") if scene.needs else ""
         if remark and scene.needs is Fault.FREEZE:
             end()
             scene = replace(scene, moves=False)
-        self._wait(lambda: self._answered_again(began_ns, held, moves=scene.moves), TAKEOVER_S)
+        self.wait(lambda: self._answered_again(began_ns, held, moves=scene.moves), TAKEOVER_S)
         counted = self._aftermath(began_ns)
         end()
-        well = self._wait(self._all_well, STARTING_S)
-        self._wait(lambda: False, AFTERMATH_S)
+        well = self.wait(self.all_well, STARTING_S)
+        self.wait(lambda: False, AFTERMATH_S)
         doubles_ms = self._world.client.ledger.double_ms - doubles_ms
         return replace(judged(scene, title, held, counted, doubles_ms, well=well), remark=remark)
 
@@ -144,19 +144,19 @@ class Director:
     def _aftermath(self, since_ns: int) -> Outage:
         return self._world.client.ledger.aftermath(since_ns, time.monotonic_ns())
 
-    def _all_well(self) -> bool:
-        """Whether every Pi with power is well, in the eyes of every other one: two that have not met yet would vote against
+    def all_well(self) -> bool:
+        """Whether every Pi that runs is well, in the eyes of every other one: two that have not met yet would vote against
         each other when the third one dies. Agents are asked for this and for nothing else; no result hangs on it."""
-        return all(self._sees_all_well(name) for name in self._world.powered)
+        return all(self._sees_all_well(name) for name in self._world.running)
 
     def _sees_all_well(self, name: str) -> bool:
         try:
             seen = self._world.status(name)
         except ControlError:
             return False
-        return all(seen.get(other) in WELL for other in self._world.powered)
+        return all(seen.get(other) in WELL for other in self._world.running)
 
-    def _wait(self, over: Callable[[], bool], most_s: float) -> bool:
+    def wait(self, over: Callable[[], bool], most_s: float) -> bool:
         """Keep counting until it is over; False where that took too long."""
         deadline = time.monotonic() + most_s
         while time.monotonic() < deadline:

@@ -74,6 +74,7 @@ class Switch:
             self._links.add_address(BRIDGE, address)
         self._links.up(BRIDGE)
         self._filter = Netlink(NETLINK_NETFILTER)
+        self._spliced: set[str] = set()
 
     def plug(self, port: str, machine: NetworkNamespace, mac: str, addresses: Iterable[str]) -> None:
         """A cable from the port to the machine's `eth0`, with the carrier up and its own addresses on it."""
@@ -89,9 +90,32 @@ class Switch:
         """The far end sees its carrier go."""
         self._links.down(port)
 
+    def up(self, port: str) -> None:
+        """The far end sees its carrier come back."""
+        self._links.up(port)
+
     def unplug(self, port: str) -> None:
         """The cable is taken away, both ends of it."""
+        if port in self._spliced:
+            self.mend(port)
         self._links.remove(port)
+
+    def splice(self, port: str) -> tuple[str, str]:
+        """Cut the cable in its middle; returns the names of the two interfaces here that whoever stands in for it has to
+        join: the one towards the machine, and the one towards the switch."""
+        self._links.detach(port)
+        inner, outer = _stump(port, "in"), _stump(port, "out")
+        self._links.add_veth(inner, outer)
+        self._links.attach(inner, BRIDGE)
+        self._links.up(outer)
+        self._spliced.add(port)
+        return port, outer
+
+    def mend(self, port: str) -> None:
+        """The cable is whole again."""
+        self._spliced.discard(port)
+        self._links.remove(_stump(port, "in"))
+        self._links.attach(port, BRIDGE)
 
     def refuses_filters(self) -> str:
         """Why frames cannot be dropped here, as a sentence's end; empty where they can."""
@@ -105,9 +129,13 @@ class Switch:
     def part(self, ones: Collection[str], others: Collection[str]) -> None:
         """From now on nothing passes between the ports of the one side and of the other. Whoever is on neither side reaches
         both. Replaces what was parted before; with an empty side nothing is."""
-        pairs = [(self._index(one), self._index(other)) for one in ones for other in others]
-        pairs += [(other, one) for one, other in pairs]
-        rules = [_came_from(one) + _goes_to(other) + DROP for one, other in pairs]
+        pairs = [(one, other) for one in ones for other in others]
+        self.block(pairs + [(other, one) for one, other in pairs])
+
+    def block(self, ways: Iterable[tuple[str, str]]) -> None:
+        """From now on nothing passes from the first port of each of these to the second; the way back is one of its own.
+        Replaces what was blocked or parted before."""
+        rules = [_came_from(self._index(one)) + _goes_to(self._index(other)) + DROP for one, other in ways]
         self._replace("partition", rules)
 
     def lose(self, percent: int, spared: Collection[str] = ()) -> None:
@@ -123,7 +151,7 @@ class Switch:
         self._links.close()
 
     def _index(self, port: str) -> int:
-        return self._links.state(port).index
+        return self._links.state(_stump(port, "in") if port in self._spliced else port).index
 
     def _replace(self, table: str, rules: Sequence[bytes]) -> None:
         """In one transaction: no frame sees the table half made. A table has to be there to be deleted."""
@@ -133,6 +161,10 @@ class Switch:
             # A new rule goes before those that are there.
             changes += [rule(NFPROTO_BRIDGE, table, CHAIN, expressions) for expressions in reversed(rules)]
         self._filter.commit(batch(*changes))
+
+
+def _stump(port: str, side: str) -> str:
+    return f"{port}-{side}"
 
 
 def _came_from(index: int) -> bytes:

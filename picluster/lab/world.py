@@ -1,8 +1,9 @@
 """What one can do to a stack of virtual Pis, whatever it is made of.
 
 A power cut kills everything on a Pi in one blow, and nothing on it gets to say goodbye. A frozen Pi is one whose agent does
-not run any more (SIGSTOP), while its kernel and its service do: a hang, a swap storm, a bug. A partition cuts the network
-between two groups of machines and leaves every carrier up.
+not run any more (SIGSTOP), while its kernel and its service do: a hang, a swap storm, a bug; frozen as a whole, none of its
+programs runs, and its kernel alone goes on. A partition cuts the network between two groups of machines and leaves every
+carrier up.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ __all__ = ["Fault", "World"]
 CLIENT = "client"
 ANSWER_S = 1.0
 """How long an agent may take to answer a question."""
+ENDING_S = 5.0
+"""How long an agent may take to end."""
 
 
 class Fault(enum.Enum):
@@ -65,10 +68,17 @@ class World(ABC):
         self.loss_percent = 0
         self._powered: dict[str, list[subprocess.Popen[bytes]]] = {}
         """The programs of each Pi that has power; the agent is the last of them."""
+        self._agentless: set[str] = set()
+        """Pis with power whose agent was ended on purpose."""
 
     @property
     def powered(self) -> Collection[str]:
         return self._powered.keys()
+
+    @property
+    def running(self) -> Collection[str]:
+        """The Pis that have power, and an agent that was not ended on purpose."""
+        return [name for name in self._powered if name not in self._agentless]
 
     def run_dir(self, name: str) -> Path:
         """Where the control socket of a Pi's agent is."""
@@ -107,16 +117,32 @@ class World(ABC):
         """Pull the power cable out."""
         self._cut(name, self._powered.pop(name))
         self.frozen.discard(name)
+        self._agentless.discard(name)
 
-    def freeze(self, name: str) -> None:
-        """The agent stops running, between two instructions; everything else goes on."""
-        self._powered[name][-1].send_signal(signal.SIGSTOP)
+    def freeze(self, name: str, *, whole: bool = False) -> None:
+        """The agent stops running, between two instructions, and everything else goes on; with `whole` all programs stop,
+        and the kernel alone goes on."""
+        for program in self._powered[name] if whole else self._powered[name][-1:]:
+            program.send_signal(signal.SIGSTOP)
         self.frozen.add(name)
 
     def thaw(self, name: str) -> None:
-        """It goes on with the next instruction, and knows nothing of the time between."""
-        self._powered[name][-1].send_signal(signal.SIGCONT)
+        """All goes on with the next instruction, and knows nothing of the time between."""
+        for program in self._powered[name]:
+            program.send_signal(signal.SIGCONT)
         self.frozen.discard(name)
+
+    def end_agent(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send the agent a signal that ends it, and wait for its end; returns its exit code. The Pi keeps its power."""
+        agent = self._powered[name][-1]
+        self._agentless.add(name)
+        agent.send_signal(number)
+        return agent.wait(ENDING_S)
+
+    def start_agent(self, name: str) -> None:
+        """Start an agent that was ended: another incarnation, on a Pi that was up all the time."""
+        self._powered[name][-1] = self._restart_agent(name)
+        self._agentless.discard(name)
 
     def part(self, names: Collection[str]) -> None:
         """These Pis hear each other, and nobody else hears them: neither the other Pis nor the client."""
@@ -134,7 +160,7 @@ class World(ABC):
 
     def crashed(self) -> tuple[str, ...]:
         """Pis with power whose agent has ended by itself, which none should."""
-        return tuple(name for name, programs in self._powered.items() if programs[-1].poll() is not None)
+        return tuple(name for name in self.running if self._powered[name][-1].poll() is not None)
 
     def keep_logs(self, target: Path) -> None:
         """Copy all logs there. Raises LabError where that is not possible."""
@@ -163,6 +189,9 @@ class World(ABC):
     @abstractmethod
     def _boot(self, name: str) -> list[subprocess.Popen[bytes]]:
         """Start the Pi's programs, the agent last."""
+
+    @abstractmethod
+    def _restart_agent(self, name: str) -> subprocess.Popen[bytes]: ...
 
     @abstractmethod
     def _cut(self, name: str, programs: list[subprocess.Popen[bytes]]) -> None:

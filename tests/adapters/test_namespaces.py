@@ -7,11 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from picluster.adapters.links import Links
-from picluster.adapters.namespaces import NetworkNamespace, run_isolated
+from picluster.adapters.namespaces import NetworkNamespace, limit_memory, mount_memory, read_only, run_isolated
 from tests.adapters.isolation import isolated, reason_to_skip
 
 needs_namespaces = pytest.mark.skipif(bool(reason_to_skip()), reason=reason_to_skip() or "has namespaces")
@@ -129,3 +130,20 @@ def test_a_process_started_within_a_namespace_sees_only_that() -> None:
         outside = subprocess.run(look, check=True, capture_output=True, text=True).stdout
     assert inside.strip() == "['eth0', 'lo']"
     assert outside.strip() == "['lo', 'port']"
+
+
+@isolated
+def test_a_file_system_in_memory_is_filled_and_made_read_only() -> None:
+    place = Path("/mnt")
+    mount_memory(place)
+    limit_memory(place, 8_192)
+    with pytest.raises(OSError, match="No space left"):
+        (place / "big").write_bytes(bytes(9_000))
+    (place / "big").unlink()
+    limit_memory(place, 0)
+    (place / "big").write_bytes(bytes(9_000))
+    with read_only(place):
+        with pytest.raises(OSError, match="Read-only file system"):
+            (place / "more").write_bytes(b"")
+        assert (place / "big").stat().st_size == 9_000
+    (place / "more").write_bytes(b"")

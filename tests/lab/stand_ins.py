@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from picluster.adapters.links import Links
-from picluster.adapters.namespaces import NetworkNamespace, run_isolated
+from picluster.adapters.namespaces import run_isolated
 from picluster.lab.mode import memory_place
 from picluster.lab.namespaces import NamespaceWorld
 from picluster.lab.programs import start
@@ -31,9 +31,6 @@ class StandInWorld(NamespaceWorld):
         """This Pi has the address from now on, and tells nobody."""
         with Links(self.machine(name)) as links:
             links.add_address("eth0", WEB)
-
-    def machine(self, name: str) -> NetworkNamespace:
-        return self._machines[name]
 
     def until(self, condition: Callable[[], bool], most_s: float = 10.0) -> None:
         """Keep counting until it holds; fails the test where it does not."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from picluster.lab.ledger import ANSWERED, ARP_ANSWERED, AUDIT_ANSWERED, NOBODY, SENT, Ledger, record
+from picluster.lab.ledger import ANSWERED, ARP_ANSWERED, AUDIT_ANSWERED, NOBODY, SENT, STRANGER, Ledger, record
 
 MS = 1_000_000
 PI1, PI2, PI3 = range(3)
@@ -122,3 +122,28 @@ def test_old_requests_are_forgotten_and_the_counters_go_on() -> None:
     ledger = ledger_of((PI1, 70_000), (None, 100), (PI2, 2_000))
     assert (ledger.sent, ledger.answered) == (72_100, 72_000)
     assert ledger.aftermath(70_000 * MS, 72_100 * MS).outage_ms == 101.0
+
+
+def test_a_foreign_machine_is_no_second_node() -> None:
+    ledger = ledger_of((PI1, 10))
+    for kind in (AUDIT_ANSWERED, ARP_ANSWERED):
+        ledger.read(record(kind, STRANGER, 3, 3 * MS) + record(kind, PI1, 3, 3 * MS))
+    ledger.read(record(ANSWERED, STRANGER, 7, 8 * MS))
+    assert ledger.double_ms == 0
+    ledger.read(record(AUDIT_ANSWERED, PI2, 3, 3 * MS))
+    assert ledger.double_ms == 1
+
+
+def test_who_answered_one_after_the_other_and_over_which_time() -> None:
+    ledger = ledger_of((PI1, 100), (None, 50), (PI2, 100), (PI1, 50))
+    assert ledger.answerers(0) == ("pi1", "pi2", "pi1")
+    assert ledger.answerers(160 * MS) == ("pi2", "pi1")
+    assert ledger.answered_from_to("pi2", 0) == (150 * MS + 200_000, 249 * MS)
+    assert ledger.answered_from_to("pi3", 0) is None
+
+
+def test_everything_since_a_moment_can_be_judged_at_once() -> None:
+    ledger = ledger_of((PI1, 100), (None, 5), (PI1, 2_000), (None, 20), (PI2, 1_000))
+    assert ledger.aftermath(100 * MS, 3_200 * MS).outage_ms == 6.0
+    outage = ledger.within(100 * MS, 3_200 * MS)
+    assert (outage.outage_ms, outage.lost, outage.after, outage.over) == (21.0, 25, "pi2", True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from picluster.adapters.links import Links
+from picluster.lab.neighbours import Belief, NeighbourTable
+from picluster.lab.programs import kill
 from tests.adapters.isolation import isolated
 from tests.lab.stand_ins import StandInWorld, filters_refused, stand_in_world
 
@@ -81,6 +84,63 @@ def test_a_partition_parts_the_two_sides_and_nothing_else() -> None:
 
 @needs_filters
 @isolated
+def test_a_way_is_blocked_in_one_direction() -> None:
+    with stand_in_world() as world:
+        assert passes(world, "pi1", "pi2")
+        world.block([("pi1", "pi2")])
+        assert not passes(world, "pi1", "pi2")
+        assert passes(world, "pi1", "pi3")
+        assert heard_one_way(world, "pi2", "pi1")
+        world.heal()
+        assert passes(world, "pi1", "pi2")
+
+
+@isolated
+def test_an_adapter_that_is_pulled_out_comes_back_as_the_same() -> None:
+    with stand_in_world() as world:
+        world.unplug("pi1")
+        with Links(world.machine("pi1")) as board:
+            with pytest.raises(OSError, match="No such device"):
+                board.state("eth0")
+            world.replug("pi1")
+            assert board.state("eth0").mac == "dc:a6:32:00:00:01"
+            world.carrier("pi1", up=False)
+            assert not board.state("eth0").up
+            world.carrier("pi1", up=True)
+            assert board.state("eth0").up
+        assert passes(world, "pi2", "pi1")
+
+
+@isolated
+def test_an_agent_that_is_ended_on_purpose_has_not_crashed() -> None:
+    with stand_in_world() as world:
+        first = world._powered["pi1"][-1].pid
+        assert world.end_agent("pi1", signal.SIGKILL) == -signal.SIGKILL
+        assert (list(world.running), world.crashed()) == (["pi2", "pi3"], ())
+        world.start_agent("pi1")
+        assert sorted(world.running) == ["pi1", "pi2", "pi3"]
+        assert world._powered["pi1"][-1].pid != first
+        world._powered["pi1"][-1].kill()
+        world.until(lambda: world.crashed() == ("pi1",))
+
+
+@isolated
+def test_a_guest_comes_and_goes() -> None:
+    with stand_in_world() as world:
+        world.give("pi1")
+        feed = world.join_client("guest", "02:00:00:00:00:09", ["10.77.0.9/24"])
+        deadline = time.monotonic() + 10
+        while feed.ledger.answering(time.monotonic_ns()) != "pi1":
+            assert time.monotonic() < deadline
+            feed.pump(0.05)
+            world.client.pump()
+        kill([feed.process])
+        world.leave("guest")
+        assert "guest" not in [name for _, name in socket.if_nameindex()]
+
+
+@needs_filters
+@isolated
 def test_losses_are_between_pis_and_spare_the_client() -> None:
     with stand_in_world() as world:
         assert arrived(world, "pi1", "pi2", 100) == 100
@@ -126,6 +186,11 @@ def test_freezing_stops_the_agent_and_not_the_service() -> None:
         assert world.answering() == "pi1"
         world.thaw("pi1")
         until_state(agent.pid, "S")
+        world.freeze("pi1", whole=True)
+        until_state(service.pid, "T")
+        world.until(lambda: not world.answering())
+        world.thaw("pi1")
+        world.until(lambda: world.answering() == "pi1")
 
 
 def announce(world: StandInWorld, name: str) -> None:
@@ -158,6 +223,14 @@ def arrived(world: StandInWorld, sender: str, receiver: str, count: int) -> int:
         except TimeoutError:
             pass
         return heard
+
+
+def heard_one_way(world: StandInWorld, sender: str, receiver: str) -> bool:
+    """As `passes`, where the receiver cannot answer ARP: the sender is told whom to send to."""
+    table = NeighbourTable(world.machine(sender))
+    table.believe(f"10.77.0.1{receiver[-1]}", world.stack.pi(receiver).mac, Belief.WARM)
+    table.close()
+    return passes(world, sender, receiver)
 
 
 def passes(world: StandInWorld, sender: str, receiver: str) -> bool:
