@@ -353,7 +353,7 @@ class Agent:
         for interface in [interface for interface, again_ns in self._mute.items() if now_ns >= again_ns]:
             del self._mute[interface]
             self._obey(self.member.set_problem(now_ns, f"wire {interface}", ""))
-        self._heartbeat_due_ns = now_ns + self.inventory.configuration.timing.heartbeat_ns
+        self._heartbeat_due_ns = now_ns + self.inventory.heartbeat_ns
         self._say_heartbeat(now_ns)
         self._look_around(now_ns)
 

@@ -66,7 +66,7 @@ class Messenger:
     @property
     def silent_ns(self) -> int:
         """How long a peer may be unheard before it counts as silent."""
-        return silent_after_ns(self.inventory.configuration.timing.heartbeat_ms)
+        return silent_after_ns(self.inventory.heartbeat_ns)
 
     def expect(self, inventory: Inventory, keyring: Keyring) -> None:
         """These are the peers and the keys from now on; links to peers that stay are kept, and those to observers."""

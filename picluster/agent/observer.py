@@ -69,7 +69,7 @@ class Observer:
             pass  # heartbeats are kept by the links; nothing else is addressed to an observer
         self.messenger.sighted(now_ns, self._beacon.sightings())
         if now_ns >= self._due_ns:
-            self._due_ns = now_ns + self._inventory.configuration.timing.heartbeat_ns
+            self._due_ns = now_ns + self._inventory.heartbeat_ns
             self._beat(now_ns)
 
     def run_for(self, duration_s: float) -> None:

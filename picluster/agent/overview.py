@@ -136,9 +136,8 @@ class _Looker:
 
     def _holder(self, address: str) -> tuple[str, Held, int] | None:
         """Who says most recently that it holds the address, and how old that word is in microseconds."""
-        timing = self.inventory.configuration.timing
         # Two heartbeats may be lost; beyond that and a lease on top nobody knows of a holder.
-        too_old_ns = 3 * timing.heartbeat_ns + timing.lease_ns
+        too_old_ns = 3 * self.inventory.heartbeat_ns + self.inventory.configuration.timing.lease_ns
         words = [
             (testimony.age_ns + held.held_for_us * 1_000, name, held, testimony.age_ns // 1_000)
             for name, testimony in self.testimonies.items()

@@ -26,6 +26,9 @@ FOREIGN_PAUSE_NS = 5_000 * NANOSECONDS_PER_MS
 """How long an address is left alone after a foreign machine was found to have it."""
 BARRED_NS = 2_000 * NANOSECONDS_PER_MS
 """How long a node leaves an address to others after its kernel refused it."""
+OTHERS_EVERY = 3
+"""Candidates that do not vote are told of every third renewal only. If they miss one and think the address vacant, they ask,
+and are told better; if it is, they are told to the microsecond from when on."""
 RELEASE_REPEATS = 2
 """A lost release would cost the successor a whole lease, so it is said again."""
 CLAIM_ROUNDS = 4
@@ -42,7 +45,7 @@ class House(Protocol):
     def do(self, effect: Effect) -> None: ...
     def next_number(self) -> int: ...
     def vote_myself(self, now_ns: int, claim: Claim) -> Grant | Refusal | None: ...
-    def may_hold(self, floating: FloatingAddress) -> bool: ...
+    def may_hold(self) -> bool: ...
     def rank(self, now_ns: int, floating: FloatingAddress) -> int: ...
     def jitter_ns(self, most_ns: int) -> int: ...
 
@@ -84,6 +87,7 @@ class Candidacy:
         self._announcements = Announcements()
         self._conflict_ns = 0
         self._yielded = False
+        self._renewals = 0
         self._releases: list[tuple[int, Release]] = []
         self._heard_release: tuple[Holder, int] | None = None
 
@@ -104,7 +108,7 @@ class Candidacy:
         deadline = self._releases[0][0] if self._releases else NEVER_NS
         if self.phase is Phase.HOLDING:
             return min(deadline, self.lease_end_ns, self._renew_ns, self._retry_ns, self._announcements.due_ns)
-        if self.phase is Phase.WATCHING and not self.house.may_hold(self.floating):
+        if self.phase is Phase.WATCHING and not self.house.may_hold():
             return deadline
         return min(deadline, self.wake_ns)
 
@@ -129,7 +133,7 @@ class Candidacy:
         self._repeat_releases(now_ns)
         if self.phase is Phase.HOLDING:
             self._tick_holding(now_ns)
-        elif not self.house.may_hold(self.floating):
+        elif not self.house.may_hold():
             self.withdraw(now_ns)
         elif now_ns >= self.wake_ns:
             steps = {
@@ -153,7 +157,9 @@ class Candidacy:
         self._round_ns = now_ns
         self._renew_ns = now_ns + self._timing.renewal_ns
         self._retry_ns = now_ns + self._timing.retry_ns
-        self._send_claim(now_ns, self._everybody())
+        self._renewals += 1
+        everybody = self._renewals % OTHERS_EVERY == 0
+        self._send_claim(now_ns, self._everybody() if everybody else list(self._voters(now_ns)))
 
     def _consider_asking(self, now_ns: int) -> None:
         rank = self.house.rank(now_ns, self.floating)
@@ -228,7 +234,7 @@ class Candidacy:
         if self.phase is Phase.CLAIMING:
             return
         called = release.successor == self.house.me.node and now_ns >= self._barred_until_ns
-        if called and self.house.may_hold(self.floating):
+        if called and self.house.may_hold():
             self._start_claiming(now_ns)
             return
         # The successor goes first; everybody else stands by for the case that it does not.

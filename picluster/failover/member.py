@@ -78,17 +78,14 @@ class Member:
         self._number = (incarnation & _INCARNATION_BITS) << 32
         self._candidacies: dict[str, Candidacy] = {}
         self._settle_candidacies(now_ns)
+        self.deadline_ns = self._next_deadline_ns()
+        """When `tick` has to be called, at the latest."""
 
     # ── what others may ask ─────────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def fit(self) -> bool:
         return not self.problems and not self.stopping
-
-    @property
-    def deadline_ns(self) -> int:
-        """When `tick` has to be called, at the latest."""
-        return min((candidacy.deadline_ns for candidacy in self._candidacies.values()), default=NEVER_NS)
 
     @property
     def finished(self) -> bool:
@@ -107,6 +104,8 @@ class Member:
 
     def tick(self, now_ns: int) -> list[Effect]:
         """Time has passed."""
+        if now_ns < self.deadline_ns:
+            return []
         for candidacy in self._candidacies.values():
             if now_ns >= candidacy.deadline_ns:
                 candidacy.tick(now_ns)
@@ -160,6 +159,7 @@ class Member:
         """`LetGo` failed, and nothing after it was obeyed: that may concern other addresses of the same list, too."""
         for candidacy in self._candidacies.values():
             candidacy.could_not_let_go()
+        self.deadline_ns = self._next_deadline_ns()
 
     def foreign_claim(self, now_ns: int, address: str, mac: str) -> list[Effect]:
         """A machine outside the cluster says on the wire that the address is its own."""
@@ -233,8 +233,7 @@ class Member:
         self.check_step(self.configuration, configuration)
         self._expire(now_ns)
         for candidacy in self._holding():
-            floating = configuration.floating(candidacy.floating.name)
-            if floating is None or self.me.node not in floating.candidate_names or floating != candidacy.floating:
+            if not self._keeps(candidacy, configuration):
                 candidacy.stand_down(now_ns, Cause.MOVED, self._heirs(now_ns, [candidacy])[candidacy.floating.name])
         self.configuration = configuration
         self._voter.epoch = configuration.epoch
@@ -257,8 +256,8 @@ class Member:
         self._remember_term(claim)
         return self._voter.consider(now_ns, self.me, claim)
 
-    def may_hold(self, floating: FloatingAddress) -> bool:
-        return self.fit and not self.standby and floating.priority_of(self.me.node) is not None
+    def may_hold(self) -> bool:
+        return self.fit and not self.standby
 
     def rank(self, now_ns: int, floating: FloatingAddress) -> int:
         """How many candidates go before this node."""
@@ -292,6 +291,7 @@ class Member:
 
     def _flush(self) -> list[Effect]:
         effects, self._effects = self._effects, []
+        self.deadline_ns = self._next_deadline_ns()
         return effects
 
     def _holding(self) -> list[Candidacy]:
@@ -338,6 +338,17 @@ class Member:
             load[node] = load.get(node, 0) + 1
         return load
 
+    def _keeps(self, candidacy: Candidacy, configuration: Configuration) -> bool:
+        """Whether what this node does about an address goes on under a newer configuration: other candidates may have come
+        or gone, but it must be the same address in the same place, and this node still a candidate."""
+        before, after = candidacy.floating, configuration.floating(candidacy.floating.name)
+        if after is None or after.priority_of(self.me.node) is None:
+            return False
+        return (before.address, before.interface) == (after.address, after.interface)
+
+    def _next_deadline_ns(self) -> int:
+        return min((candidacy.deadline_ns for candidacy in self._candidacies.values()), default=NEVER_NS)
+
     def _settle_candidacies(self, now_ns: int) -> None:
         """A candidacy for each address that this node may hold; the ones that stay keep their state."""
         kept = {}
@@ -345,8 +356,9 @@ class Member:
             if floating.priority_of(self.me.node) is None:
                 continue
             candidacy = self._candidacies.get(floating.name)
-            if candidacy is None or candidacy.floating != floating:
+            if candidacy is None or not self._keeps(candidacy, self.configuration):
                 candidacy = self.candidacy_kind(self, floating, now_ns)
+            candidacy.floating = floating
             kept[floating.name] = candidacy
         self._candidacies = kept
 

@@ -1,7 +1,7 @@
 """The section `[failover]`: a preset, and single timers on top of it, checked against each other.
 
-The bounds keep the rules of `picluster.failover` meaningful: a lease that outlives the loss of four renewals, a retry
-that is not slower than the renewal it repeats, and candidates whose queueing adds no more than a fifth of the lease to an
+The bounds keep the rules of `picluster.failover` meaningful: a lease that sees two renewals and many retries, a retry
+that is not slower than the renewal it repeats, and candidates whose queueing adds no more than a third of the lease to an
 outage for each that is dead.
 """
 
@@ -13,7 +13,7 @@ from picluster.model.timing import LONGEST_LEASE_MS, PRESETS, Timing
 
 DEFAULT_PRESET = "wired"
 SHORTEST_LEASE_MS = 20
-RENEWALS_PER_LEASE = 5
+RENEWALS_PER_LEASE = 3
 
 BOUNDS_MS: dict[str, tuple[int, int]] = {
     "lease_ms": (SHORTEST_LEASE_MS, LONGEST_LEASE_MS),
@@ -39,23 +39,23 @@ def read_timing(failover: Table) -> Timing:
 
 
 def _check_together(failover: Table, timing: Timing, preset: str) -> None:
-    fifth_ms = timing.lease_ms // RENEWALS_PER_LEASE
+    third_ms = timing.lease_ms // RENEWALS_PER_LEASE
 
     def complain(timer: str, other: str, wrong: str, mend: str) -> None:
         """Points at the one of the two keys that the user wrote, and says where the other value comes from."""
         inherited = "" if timer in failover else f" ({timer} is that of preset {preset})"
         failover.add(timer if timer in failover or other not in failover else other, wrong + inherited, mend)
 
-    if timing.renewal_ms > fifth_ms:
-        wrong = f"a lease of {timing.lease_ms} ms is too short for renewals every {timing.renewal_ms} ms: four may get lost"
+    if timing.renewal_ms > third_ms:
+        wrong = f"a lease of {timing.lease_ms} ms is too short for renewals every {timing.renewal_ms} ms"
         enough_ms = timing.renewal_ms * RENEWALS_PER_LEASE
-        mend = f"Write renewal_ms = {fifth_ms} or less, or lease_ms = {enough_ms} or more"
+        mend = f"Write renewal_ms = {third_ms} or less, or lease_ms = {enough_ms} or more"
         complain("renewal_ms", "lease_ms", wrong, mend)
     if timing.retry_ms > timing.renewal_ms:
         wrong = f"a retry after {timing.retry_ms} ms comes later than the next renewal, after {timing.renewal_ms} ms"
         mend = f"Write retry_ms = {timing.renewal_ms} or less, yet more than a round trip"
         complain("retry_ms", "renewal_ms", wrong, mend)
-    if timing.rank_step_ms > fifth_ms:
+    if timing.rank_step_ms > third_ms:
         wrong = f"steps of {timing.rank_step_ms} ms between candidates are too large for a lease of {timing.lease_ms} ms"
-        mend = f"Write rank_step_ms = {fifth_ms} or less, yet more than two round trips"
+        mend = f"Write rank_step_ms = {third_ms} or less, yet more than two round trips"
         complain("rank_step_ms", "lease_ms", wrong, mend)

@@ -30,7 +30,6 @@ from picluster.membership.window import ReplayWindow
 from picluster.model.endpoint import Endpoint
 from picluster.model.membership import PeerView
 from picluster.model.messages import Envelope, Hearing, Heartbeat
-from picluster.model.timing import NANOSECONDS_PER_MS
 
 SENDING_TIMES_KEPT = 256
 MOST_HINTS = 8
@@ -197,6 +196,6 @@ class Link:
         return Hearing(self.peer, self._window.newest, age_us, self._window.loss_percent, self.round_trip_ns // 1_000)
 
 
-def silent_after_ns(heartbeat_ms: int) -> int:
+def silent_after_ns(heartbeat_ns: int) -> int:
     """How long a peer may be unheard before it is called silent, in nanoseconds."""
-    return SILENT_AFTER_HEARTBEATS * heartbeat_ms * NANOSECONDS_PER_MS
+    return SILENT_AFTER_HEARTBEATS * heartbeat_ns

@@ -10,7 +10,7 @@ import enum
 import ipaddress
 from dataclasses import dataclass, field
 
-from picluster.model.timing import Timing
+from picluster.model.timing import Timing, heartbeat_interval_ns
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -116,6 +116,11 @@ class Inventory:
 
     def node(self, name: str) -> Node | None:
         return next((node for node in self.nodes if node.name == name), None)
+
+    @property
+    def heartbeat_ns(self) -> int:
+        """Time between two heartbeats to each peer."""
+        return heartbeat_interval_ns(self.configuration.timing, len(self.nodes))
 
     @property
     def node_names(self) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ two renewals, so with lease T, drift margin m, renewal period R and a round trip
     longest outage   = T x (1 + m)      + 2 r
 
 (one round trip for the question whether a majority would grant, one for the claim itself). The cost is paid by the
-holder: (2 x (voters - 1) + candidates that do not vote) / R datagrams a second for each address, replies included.
+holder: (2 x (voters - 1) + candidates that do not vote / 3) / R datagrams a second for each address, replies included.
 
-An unwanted move needs every attempt of a whole lease to fail. An unanswered renewal is repeated after `retry_ms`, so
-at random loss p in both directions and a majority that needs k answers of n, about T / retry_ms rounds must fail in a row.
+An unwanted move needs every attempt in what a renewal leaves of a lease to fail. An unanswered one is repeated after
+`retry_ms`, so at random loss p in both directions about (T - R) / retry_ms rounds must fail in a row.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from dataclasses import dataclass
 NANOSECONDS_PER_MS = 1_000_000
 LONGEST_LEASE_MS = 5_000
 """No claim may ask for more: a voter that has forgotten its grants waits this long and the margin on top (ms)."""
+MOST_HEARTBEATS_HEARD = 20
+"""A second, from all peers together."""
 DRIFT_RATIO = 0.01
 """How much faster one clock may run than another. Crystal and NTP slewing together stay below 0.1 %."""
 
@@ -31,8 +33,10 @@ class Timing:
 
     lease_ms: int = 150
     """T: how long a confirmed claim entitles the holder to answer. Shorter: quicker takeover. Longer: calmer when loaded."""
-    renewal_ms: int = 30
-    """R: time between two renewals; at most T / 5, so that four may be lost."""
+    renewal_ms: int = 50
+    """R: time between two renewals, at most T / 3. A lost one is not waited for: it is repeated after `retry_ms`, so what is
+    between R and T is for retries. Longer: cheaper, and the address is back sooner on average. Shorter: a holder that is
+    kept from running may be late by T - R."""
     retry_ms: int = 10
     """An unanswered renewal is sent again after this; longer than a round trip, at most R."""
     heartbeat_ms: int = 200
@@ -87,7 +91,13 @@ class Timing:
 
     def datagrams_per_second(self, voters: int, candidates_only: int = 0) -> float:
         """Renewal datagrams a second on the wire for one held address, replies of the other voters included."""
-        return (2 * (voters - 1) + candidates_only) * 1_000 / self.renewal_ms
+        return (2 * (voters - 1) + candidates_only / 3) * 1_000 / self.renewal_ms
+
+
+def heartbeat_interval_ns(timing: Timing, nodes: int) -> int:
+    """Time between two heartbeats to each peer, in nanoseconds. In large clusters it stretches, so that no node hears more
+    than `MOST_HEARTBEATS_HEARD` a second: what it costs a node does not grow with the number of nodes."""
+    return max(timing.heartbeat_ns, (nodes - 1) * 1_000_000_000 // MOST_HEARTBEATS_HEARD)
 
 
 def grant_length_ns(term_ns: int) -> int:
@@ -99,8 +109,8 @@ PRESETS: dict[str, Timing] = {
     # One switch, cables, idle or busy Pis: the default.
     "wired": Timing(),
     # Agents with real-time priority on quiet wired nodes, and nothing slower than a millisecond between them.
-    "sprint": Timing(lease_ms=32, renewal_ms=6, retry_ms=3, heartbeat_ms=100, rank_step_ms=3),
+    "sprint": Timing(lease_ms=32, renewal_ms=10, retry_ms=3, heartbeat_ms=100, rank_step_ms=3),
     # Wi-Fi stalls for hundreds of milliseconds when stations roam or an access point buffers; renewals have to outlive that.
-    "wifi": Timing(lease_ms=2_000, renewal_ms=300, retry_ms=100, heartbeat_ms=500, rank_step_ms=25),
+    "wifi": Timing(lease_ms=2_000, renewal_ms=600, retry_ms=100, heartbeat_ms=500, rank_step_ms=25),
 }
 """What `failover.preset` in an inventory may name."""

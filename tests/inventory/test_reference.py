@@ -47,7 +47,7 @@ def test_the_default_of_a_timer_is_that_of_the_default_preset(timer: str) -> Non
     assert int(default.strip("`")) == getattr(PRESETS[DEFAULT_PRESET], timer)
     low, high = BOUNDS_MS[timer]
     bounded_by_lease = high == BOUNDS_MS["lease_ms"][1] // RENEWALS_PER_LEASE
-    shown_high = "(?:T/5|R)" if bounded_by_lease else f"{high:_}"
+    shown_high = "(?:T/3|R)" if bounded_by_lease else f"{high:_}"
     assert re.search(rf"\b{low} to {shown_high}", meaning)
 
 

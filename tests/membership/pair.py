@@ -12,7 +12,7 @@ from picluster.model.messages import Envelope, Grant, Heartbeat, Held, Message
 
 MS = 1_000_000
 HEARTBEAT_MS = 200
-SILENT_NS = silent_after_ns(HEARTBEAT_MS)
+SILENT_NS = silent_after_ns(HEARTBEAT_MS * 1_000_000)
 HOMES = {"pi1": Endpoint("10.77.0.11", 7654), "pi2": Endpoint("10.77.0.12", 7654)}
 GRANT = Grant("web", 1)
 
