@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picluster.errors import LabError
-from picluster.model.inventory import MOST_VOTERS
 
 __all__ = ["FEWEST_PIS", "FLOATING", "MOST_PIS", "SERVICE_PORT", "Stack", "VirtualPi", "write_files"]
 
@@ -22,6 +21,7 @@ SERVICE_PORT = 7777
 FLOATING = {"web": "10.77.0.100", "db": "10.77.0.101"}
 """The floating addresses; small stacks have the first only."""
 PIS_FOR_TWO_ADDRESSES = 5
+ENOUGH_VOTERS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class Stack:
 
     @property
     def voters(self) -> tuple[str, ...]:
-        """All where that is odd and not too many, else the first so many that it is."""
-        most = min(self.size, MOST_VOTERS)
+        """The first three or five: more would make every renewal wait for more answers."""
+        most = min(self.size, ENOUGH_VOTERS)
         return self.names[: most if most % 2 else most - 1]
 
     @property

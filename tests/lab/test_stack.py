@@ -24,7 +24,7 @@ def test_every_agent_of_every_size_can_read_its_files(tmp_path: Path, size: int)
     assert all(node.address is None for node in inventory.nodes), "mDNS has to find them"
     assert inventory.configuration.voters == stack.voters
     assert len(stack.voters) % 2 == 1
-    assert len(stack.voters) >= min(size - 1, 7)
+    assert len(stack.voters) >= min(size - 1, 5)
     assert [str(floating.address) for floating in inventory.configuration.addresses] == list(stack.floating.values())
 
 
