@@ -88,7 +88,7 @@ from picluster.model.inventory import FloatingAddress
 
 __all__ = ["Gate", "Moment", "tick_ns"]
 
-TABLE = "picluster"
+TABLE, TRIAL_TABLE = "picluster", "picluster-trial"
 PRIORITY = -500
 """Before connection tracking (-200), address translation (-100) and whatever filters the user has (0)."""
 FAMILIES = (NFPROTO_INET, NFPROTO_ARP)
@@ -169,7 +169,7 @@ def _renewal(floating: FloatingAddress) -> Renewal:
     return Renewal(prepared, _places(prepared, END_MARK), _places(prepared, TIMEOUT_MARK), generation_at)
 
 
-def _internet_rules(floating: FloatingAddress, set_id: int) -> list[bytes]:
+def _internet_rules(floating: FloatingAddress, set_id: int, table: str) -> list[bytes]:
     """The two rules for IP: nothing comes in for the address, and nothing goes out from it, outside the lease."""
     ipv4 = floating.address.version == 4
     packed = floating.address.packed
@@ -179,15 +179,15 @@ def _internet_rules(floating: FloatingAddress, set_id: int) -> list[bytes]:
     is_local = fib_type() + equal(struct.pack("=I", RTN_LOCAL))
     outside = _outside(floating, set_id)
     return [
-        rule(NFPROTO_INET, TABLE, "incoming", family, destination, is_local, outside, DROP),
-        rule(NFPROTO_INET, TABLE, "outgoing", family, source, outside, DROP),
+        rule(NFPROTO_INET, table, "incoming", family, destination, is_local, outside, DROP),
+        rule(NFPROTO_INET, table, "outgoing", family, source, outside, DROP),
     ]
 
 
-def _arp_rule(floating: FloatingAddress, set_id: int) -> bytes:
+def _arp_rule(floating: FloatingAddress, set_id: int, table: str) -> bytes:
     """The sender's protocol address stands at offset 14 of ARP for IPv4 on Ethernet (RFC 826)."""
     sender = load(14, 4) + equal(floating.address.packed)
-    return rule(NFPROTO_ARP, TABLE, "outgoing", sender, _outside(floating, set_id), DROP)
+    return rule(NFPROTO_ARP, table, "outgoing", sender, _outside(floating, set_id), DROP)
 
 
 def _outside(floating: FloatingAddress, set_id: int) -> bytes:
@@ -195,16 +195,17 @@ def _outside(floating: FloatingAddress, set_id: int) -> bytes:
     return meta(NFT_META_TIME_NS) + network_order(TIME.size) + not_in(floating.name, set_id)
 
 
-def _rules(floating: FloatingAddress, set_id: int) -> list[bytes]:
-    rules = _internet_rules(floating, set_id)
-    return [*rules, _arp_rule(floating, set_id)] if floating.address.version == 4 else rules
+def _rules(floating: FloatingAddress, set_id: int, table: str = TABLE) -> list[bytes]:
+    rules = _internet_rules(floating, set_id, table)
+    return [*rules, _arp_rule(floating, set_id, table)] if floating.address.version == 4 else rules
 
 
 class Gate:
     """Shut for every address that it covers, but for those that `open` has opened, until they end."""
 
     def __init__(self, tick: int | None = None) -> None:
-        """Takes over the tables that a crashed predecessor left behind. Raises KernelError where nftables is not to be had.
+        """Leaves the tables of a killed predecessor alone until `cover` puts others in their place: they keep its addresses
+        shut, which may still be configured. Raises KernelError where nftables is not to be had.
 
         `tick` is the kernel's, in nanoseconds, where it is known better.
         """
@@ -223,19 +224,21 @@ class Gate:
         except OSError as error:
             raise KernelError(f"the kernel has no nftables ({error.strerror})") from error
         try:
-            self._build(TRIAL)
-            self._build(())
-        except KernelError:
+            unmade = (delete_table(family, TRIAL_TABLE) for family in FAMILIES)
+            self._netlink.commit(batch(*self._tables(TRIAL, Moment.now(), TRIAL_TABLE), *unmade))
+        except OSError as error:
             self._netlink.close()
-            raise
+            raise _refused(error) from error
 
-    def cover(self, floating: FloatingAddress) -> None:
-        """Guard this address from now on, shut; where it is covered already, nothing changes. Raises KernelError."""
-        covered = self._covered.get(floating.name)
-        if covered is None or covered.address != floating.address:
+    def cover(self, *addresses: FloatingAddress) -> None:
+        """Guard these addresses from now on, shut, all from one moment; where one is covered already, nothing changes for
+        it. Raises KernelError."""
+        fresh = [floating for floating in addresses if not self._covers(floating)]
+        for floating in fresh:
             self._until_ns.pop(floating.name, None)
             self._covered[floating.name] = floating
             self._renewals[floating.name] = _renewal(floating)
+        if fresh:
             self._build(self._covered.values())
 
     def uncover(self, floating: FloatingAddress) -> None:
@@ -314,25 +317,31 @@ class Gate:
         shortened_ms = (left_ns - min(2 * self._tick_ns, left_ns // 4)) // NANOSECONDS_PER_MS
         return TIME.pack(now.wall_ns + left_ns), TIME.pack(max(1, shortened_ms))
 
-    def _build(self, addresses: Collection[FloatingAddress], now: Moment | None = None) -> None:
-        """Make the tables afresh, with what was open open until its own lease's end. A table must be there to be deleted,
-        hence made, deleted, made."""
-        now = Moment.now() if now is None else now
+    def _covers(self, floating: FloatingAddress) -> bool:
+        covered = self._covered.get(floating.name)
+        return covered is not None and covered.address == floating.address
+
+    def _tables(self, addresses: Collection[FloatingAddress], now: Moment, table: str = TABLE) -> list[bytes]:
+        """What makes the tables afresh, with what was open open until its own lease's end. A table must be there to be
+        deleted, hence made, deleted, made."""
         changes = []
         for family in FAMILIES:
-            changes += [new_table(family, TABLE), delete_table(family, TABLE), new_table(family, TABLE)]
-        changes.append(chain(NFPROTO_INET, TABLE, "incoming", NF_INET_PRE_ROUTING, PRIORITY))
-        changes.append(chain(NFPROTO_INET, TABLE, "outgoing", NF_INET_LOCAL_OUT, PRIORITY))
-        changes.append(chain(NFPROTO_ARP, TABLE, "outgoing", NF_ARP_OUT, PRIORITY))
+            changes += [new_table(family, table), delete_table(family, table), new_table(family, table)]
+        changes.append(chain(NFPROTO_INET, table, "incoming", NF_INET_PRE_ROUTING, PRIORITY))
+        changes.append(chain(NFPROTO_INET, table, "outgoing", NF_INET_LOCAL_OUT, PRIORITY))
+        changes.append(chain(NFPROTO_ARP, table, "outgoing", NF_ARP_OUT, PRIORITY))
         for set_id, floating in enumerate(addresses, start=1):
-            changes += [new_set(family, TABLE, floating.name, set_id, TIME.size) for family in _families(floating)]
-            changes += _rules(floating, set_id)
+            changes += [new_set(family, table, floating.name, set_id, TIME.size) for family in _families(floating)]
+            changes += _rules(floating, set_id, table)
             until_ns = self._until_ns.get(floating.name, 0)
             if until_ns > now.boot_ns:
                 interval = self._interval(now, until_ns)
-                changes += [fill_set(family, TABLE, floating.name, *interval) for family in _families(floating)]
+                changes += [fill_set(family, table, floating.name, *interval) for family in _families(floating)]
+        return changes
+
+    def _build(self, addresses: Collection[FloatingAddress], now: Moment | None = None) -> None:
         try:
-            self._netlink.commit(batch(*changes))
+            self._netlink.commit(batch(*self._tables(addresses, Moment.now() if now is None else now)))
             self._remember(sum(len(_rules(floating, 1)) for floating in addresses))
         except OSError as error:
             raise _refused(error) from error

@@ -89,6 +89,9 @@ class KernelAddressKeeper:
 
     def clean_slate(self, addresses: Iterable[FloatingAddress]) -> None:
         floats = list(addresses)
+        if self._gate is not None:
+            # All at once, in place of a killed predecessor's gate: between the two there is no moment without one.
+            self._gate.cover(*floats)
         for floating in floats:
             self._know(floating)
         self._addresses.clean(floating.address for floating in floats)

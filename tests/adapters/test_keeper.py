@@ -252,6 +252,28 @@ def test_a_killed_predecessors_leftovers_are_cleaned_and_nothing_else() -> None:
 
 
 @isolated
+def test_between_a_killed_predecessors_gate_and_its_successors_there_is_no_moment_without_one() -> None:
+    """The killed one's address is still configured for a second or two."""
+    with Scene() as scene:
+        child = os.fork()
+        if child == 0:
+            scene.keeper().hold(FLOATING, scene.lease(500))
+            signal.pause()
+        until(lambda: host_route(FLOATING) in scene.configured())
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        until(lambda: not scene.client.answered(FLOATING.address))
+        assert host_route(FLOATING) in scene.configured()
+        successor = KernelAddressKeeper(scene.clock)
+        assert host_route(FLOATING) in scene.configured()
+        assert not scene.client.answered(FLOATING.address)
+        successor.clean_slate(BOTH)
+        assert host_route(FLOATING) not in scene.configured()
+        successor.close()
+        assert tables() == []
+
+
+@isolated
 def test_an_ordinary_address_that_the_inventory_lets_float_is_left_alone_and_named() -> None:
     with Scene() as scene:
         scene.pi.add_address("eth0", f"{FLOATING.address}/24")
