@@ -9,6 +9,8 @@
 # ARGS are handed on:  make demo ARGS="--nodes 5 --mode loopback"
 
 PYTHON ?= python3
+# Most tests wait for real sockets and processes: two for each core overlap well.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 VENV   := .venv
 BIN    := $(VENV)/bin
 SEEDS  ?= 200
@@ -35,7 +37,7 @@ demo: $(VENV)/console
 	@$(BIN)/picluster demo $(ARGS)
 
 test: $(VENV)/dev
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 check: $(VENV)/dev
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

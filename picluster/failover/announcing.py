@@ -2,6 +2,10 @@
 
 RFC 5227 section 2.3 asks for two announcements two seconds apart. Switches and access points lose broadcasts, and every
 neighbour that missed one talks to the old holder until its cache expires: so there are more, the first ones close together.
+
+All of it begins anew when a peer that had been silent is heard again. A part of the network may have been cut off, and the
+neighbours in there have heard nothing of a new holder, or have heard the old one last: they would go on talking to it for as
+long as their systems trust what they know, up to a minute.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ class Announcements:
         self._said = 0
 
     def begin(self, now_ns: int) -> None:
-        """The address has just been taken."""
+        """The address has just been taken, or a part of the network may have missed that it was."""
         self.due_ns, self._taken_ns, self._said = now_ns, now_ns, 0
 
     def said(self, now_ns: int) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 NEVER_NS = 1 << 62
+GATEWAY = "the gateway"
+"""The name under which the gateway's answers count as a vote; no node's can be like it."""
 CLAIMS_KEPT = 256
 """Answers to claims older than this many are too late to matter."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from picluster.failover.announcing import Announcements
-from picluster.failover.ballot import NEVER_NS, Ballot
+from picluster.failover.ballot import GATEWAY, NEVER_NS, Ballot
 from picluster.failover.effects import Announce, AskGateway, Effect, Hold, LetGo, Probe, Send, Tell
 from picluster.failover.phase import Phase, check_transition
 from picluster.failover.voter import Holder
@@ -17,9 +17,6 @@ from picluster.model.events import Event, EventKind, Severity
 from picluster.model.inventory import Configuration, FloatingAddress
 from picluster.model.messages import Cause, Claim, Grant, Held, Refusal, RefusalReason, Release
 from picluster.model.timing import NANOSECONDS_PER_MS, Timing, grant_length_ns
-
-GATEWAY = "gateway"
-"""The name under which the gateway's answers count as a vote. No node may be called so."""
 
 PROBES = 3
 FOREIGN_PAUSE_NS = 5_000 * NANOSECONDS_PER_MS
@@ -84,7 +81,7 @@ class Candidacy:
         """When this node began to hold it."""
         self._previous = ""
         self._outage_ns = 0
-        self._announcements = Announcements()
+        self.announcements = Announcements()
         self._conflict_ns = 0
         self._yielded = False
         self._renewals = 0
@@ -107,7 +104,7 @@ class Candidacy:
         """When `tick` has something to do next."""
         deadline = self._releases[0][0] if self._releases else NEVER_NS
         if self.phase is Phase.HOLDING:
-            return min(deadline, self.lease_end_ns, self._renew_ns, self._retry_ns, self._announcements.due_ns)
+            return min(deadline, self.lease_end_ns, self._renew_ns, self._retry_ns, self.announcements.due_ns)
         if self.phase is Phase.WATCHING and not self.house.may_hold():
             return deadline
         return min(deadline, self.wake_ns)
@@ -150,7 +147,7 @@ class Candidacy:
         elif now_ns >= self._retry_ns:
             self._retry_ns = now_ns + self._timing.retry_ns
             self._send_claim(now_ns, self._laggards())
-        if now_ns >= self._announcements.due_ns and self.phase is Phase.HOLDING:
+        if now_ns >= self.announcements.due_ns and self.phase is Phase.HOLDING:
             self._announce(now_ns)
 
     def _renew(self, now_ns: int) -> None:
@@ -388,21 +385,19 @@ class Candidacy:
         self.holder = None
         self._outage_ns = now_ns - self.heard_ns if self._previous else 0
         self._renew_ns = now_ns + self._timing.renewal_ns
-        self._announcements.begin(now_ns)
+        self.announcements.begin(now_ns)
         self.house.do(Hold(self.floating.name, self.lease_end_ns))
         self._announce(now_ns)
         took_ms = self._outage_ns / NANOSECONDS_PER_MS
-        origin = (
-            f"from {self._previous} ({self.cause.value}), {took_ms:.1f} ms after its last sign"
-            if self._previous
-            else "first"
-        )
+        origin = "first"
+        if self._previous:
+            origin = f"from {self._previous} ({self.cause.value}), {took_ms:.1f} ms after its last sign"
         text = f"{self.floating.name} ({self.floating.address}) taken {origin}"
         self._tell(EventKind.TOOK, Severity.INFO, text, node=self._previous, reason=self.cause.value, took_ms=took_ms)
 
     def _announce(self, now_ns: int) -> None:
         self.house.do(Announce(self.floating.name, self.lease_end_ns))
-        self._announcements.said(now_ns)
+        self.announcements.said(now_ns)
 
     def _reconsider(self, now_ns: int) -> None:
         """Somebody refused: if too few voters are left that may say yes soon, wait until there may be enough."""

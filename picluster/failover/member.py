@@ -15,8 +15,8 @@ from random import Random
 
 from picluster.errors import TransitionError
 from picluster.failover import ranking
-from picluster.failover.ballot import NEVER_NS
-from picluster.failover.candidacy import GATEWAY, Candidacy
+from picluster.failover.ballot import GATEWAY, NEVER_NS
+from picluster.failover.candidacy import Candidacy
 from picluster.failover.effects import Effect, RememberTerm, Send, Tell
 from picluster.failover.voter import LONGEST_TERM_US, Holder, Voter
 from picluster.model.events import Event, EventKind, Severity
@@ -138,8 +138,12 @@ class Member:
     def see(self, now_ns: int, peers: Mapping[str, PeerView]) -> list[Effect]:
         """What the heartbeats say of the peers has changed, or some time has passed."""
         self._expire(now_ns)
+        returned = peers.keys() - self._peers.keys()
         self._peers = peers
         for candidacy in self._holding():
+            if returned:
+                # Neighbours that were cut off along with this peer have missed what was announced meanwhile.
+                candidacy.announcements.begin(now_ns)
             better = self._failback_target(now_ns, candidacy)
             if better:
                 candidacy.stand_down(now_ns, Cause.FAILBACK, better)

@@ -7,7 +7,7 @@ is not counted: nobody asked then. Where no request was lost there was no outage
 
 How double answers are counted. Each period the auditor asks everybody one question (`picluster.lab.frames`). A question that
 two nodes answered counts as one period in which both did; ARP is asked more rarely, and its question counts for longer.
-A foreign machine that has the address is no node: nobody can keep it from answering, so it is not counted.
+Whoever answers counts, a machine that is no node of the stack included, unless a scene invites one (`guests_count`).
 """
 
 from __future__ import annotations
@@ -65,6 +65,9 @@ class Ledger:
     """The client's records. Times are nanoseconds of the monotonic clock, nodes go by their names."""
 
     def __init__(self, names: Sequence[str]) -> None:
+        self.guests_count = True
+        """Whether a machine that is no node of the stack counts as one of two that answer. A scene that brings a foreign
+        machine with the address cannot keep that one from answering, and asks about the nodes alone."""
         self._names = tuple(names)
         self._requests: list[Request] = []
         self._first = 0
@@ -153,7 +156,7 @@ class Ledger:
         if not 0 <= position < len(self._requests):
             return
         request = self._requests[position]
-        if request.node not in (NOBODY, node) and STRANGER not in (request.node, node):
+        if request.node not in (NOBODY, node) and self._counts(request.node) and self._counts(node):
             self._note_double(request.sent_ns, 1)
         if request.node != NOBODY:
             return
@@ -165,7 +168,7 @@ class Ledger:
             self.answered += 1
 
     def _note_audit(self, kind: int, number: int, node: int, at_ns: int) -> None:
-        if node == STRANGER:
+        if not self._counts(node):
             return
         first = self._audited.setdefault((kind, number), node)
         if len(self._audited) > AUDITED_KEPT:
@@ -176,6 +179,9 @@ class Ledger:
     def _note_double(self, at_ns: int, periods: int) -> None:
         at_ms = at_ns // 1_000_000
         self._doubles_ms.update(range(at_ms, at_ms + periods * PERIOD_NS // 1_000_000))
+
+    def _counts(self, node: int) -> bool:
+        return self.guests_count or node != STRANGER
 
     def _recent(self, since_ns: int) -> list[Request]:
         found: list[Request] = []

@@ -124,8 +124,17 @@ def test_old_requests_are_forgotten_and_the_counters_go_on() -> None:
     assert ledger.aftermath(70_000 * MS, 72_100 * MS).outage_ms == 101.0
 
 
-def test_a_foreign_machine_is_no_second_node() -> None:
+def test_a_machine_that_is_no_node_counts_like_everybody() -> None:
     ledger = ledger_of((PI1, 10))
+    ledger.read(record(AUDIT_ANSWERED, STRANGER, 3, 3 * MS) + record(AUDIT_ANSWERED, PI1, 3, 3 * MS))
+    assert ledger.double_ms == 1
+    ledger.read(record(ANSWERED, STRANGER, 7, 8 * MS))
+    assert ledger.double_ms == 2
+
+
+def test_a_scene_may_leave_its_guest_out_of_the_count() -> None:
+    ledger = ledger_of((PI1, 10))
+    ledger.guests_count = False
     for kind in (AUDIT_ANSWERED, ARP_ANSWERED):
         ledger.read(record(kind, STRANGER, 3, 3 * MS) + record(kind, PI1, 3, 3 * MS))
     ledger.read(record(ANSWERED, STRANGER, 7, 8 * MS))
