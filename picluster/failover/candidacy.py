@@ -487,13 +487,6 @@ class Candidacy:
                 self.house.do(Send(receiver, release))
 
     def _tell(
-        self,
-        kind: EventKind,
-        severity: Severity,
-        text: str,
-        *,
-        node: str = "",
-        reason: str = "",
-        took_ms: float | None = None,
+        self, kind: EventKind, severity: Severity, text: str, node: str = "", reason: str = "", took_ms: float | None = None
     ) -> None:
         self.house.do(Tell(Event(kind, severity, text, self.floating.name, node, reason, took_ms)))

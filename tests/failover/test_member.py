@@ -7,9 +7,10 @@ from random import Random
 
 import pytest
 
-from picluster.failover.effects import Effect, Hold, LetGo, RememberTerm, Send
+from picluster.failover.effects import Announce, Effect, Hold, LetGo, RememberTerm, Send
 from picluster.failover.member import Member
 from picluster.model.inventory import Candidate, Configuration, FloatingAddress
+from picluster.model.membership import PeerView
 from picluster.model.messages import Claim, Grant, Release
 from picluster.model.timing import Timing
 
@@ -124,3 +125,32 @@ def test_what_does_not_exist_is_not_moved() -> None:
     one, now_ns = holding("web")
     with pytest.raises(ValueError, match="no floating address is called 'mail'"):
         one.move(now_ns, "mail", "pi2")
+
+
+def announced(one: Member, now_ns: int, until_ns: int) -> list[int]:
+    """When it announces, in milliseconds from now, while everybody grants what it asks for."""
+    times, began_ns = [], now_ns
+    while now_ns < until_ns:
+        effects = one.tick(now_ns)
+        for claim in claims(effects):
+            one.receive(now_ns, "pi2", 22, Grant(claim.address, claim.number, claim.ask))
+        times += [(now_ns - began_ns) // MS for effect in effects if isinstance(effect, Announce)]
+        now_ns = max(now_ns + 1, one.deadline_ns)
+    return times
+
+
+def test_a_peer_that_is_heard_again_lets_the_holder_announce_anew() -> None:
+    """Whoever was cut off with it has missed what was announced."""
+    one, now_ns = holding("web")
+    peer = PeerView(fit=True, standby=False, holds=frozenset(), well_since_ns=0)
+    one.see(now_ns, {"pi2": peer, "pi3": peer})
+    assert announced(one, now_ns, now_ns + 10_000 * MS) == [0, 50, 200, 1_000, 3_000]
+    later_ns = now_ns + 10_000 * MS
+    one.see(later_ns, {"pi2": peer})
+    assert announced(one, later_ns, later_ns + 5_000 * MS) == []
+    later_ns += 5_000 * MS
+    one.see(later_ns, {"pi2": peer, "pi3": peer})
+    assert announced(one, later_ns, later_ns + 5_000 * MS) == [0, 50, 200, 1_000, 3_000]
+    later_ns += 5_000 * MS
+    one.see(later_ns, {"pi2": peer, "pi3": peer})
+    assert announced(one, later_ns, later_ns + 1_000 * MS) == []
