@@ -34,6 +34,9 @@ class Ballot:
         self._willing: set[str] = set()
         self._free_ns: dict[str, int] = {}
         self._heard_ns: dict[str, int] = {}
+        self._asked_ns = -NEVER_NS
+        self._asking_since_ns = 0
+        """Since when questions and claims have followed each other with no pause as long as a lease."""
 
     # ── what happens ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -49,6 +52,9 @@ class Ballot:
         self._granted_until_ns.clear()
 
     def sent(self, number: int, now_ns: int, term_ns: int) -> None:
+        if now_ns - self._asked_ns > term_ns:
+            self._asking_since_ns = now_ns
+        self._asked_ns = now_ns
         self._claims[number] = SentClaim(now_ns, term_ns)
         if len(self._claims) > CLAIMS_KEPT:
             del self._claims[next(iter(self._claims))]
@@ -72,8 +78,9 @@ class Ballot:
     # ── what it adds up to ──────────────────────────────────────────────────────────────────────────────────────────
 
     def silent(self, voter: str, now_ns: int, limit_ns: int) -> bool:
-        """Whether the voter has not answered for longer than that."""
-        return now_ns - self._heard_ns.get(voter, -NEVER_NS) > limit_ns
+        """Whether the voter has been asked for longer than that, and has not answered. Whoever has not asked knows nothing of
+        it: a node whose cable is back finds everybody silent, and only because it was deaf itself."""
+        return now_ns - max(self._heard_ns.get(voter, -NEVER_NS), self._asking_since_ns) > limit_ns
 
     def unwilling(self, voters: Sequence[str]) -> list[str]:
         return [voter for voter in voters if voter not in self._willing]
