@@ -2,6 +2,7 @@
 #
 #   make demo      a stack of virtual Pis on this machine: pull the plug, watch the address move
 #   make test      every test that this machine can run (root: all of them)
+#   make scenarios what goes wrong in networks and machines, played on virtual Pis: who answers is counted
 #   make check     format, lint, types
 #   make simulate  the failover rules under seeded faults        make simulate SEEDS=2000
 #   make bench     measured figures, as ratios against a peer in the same run
@@ -16,7 +17,7 @@ BIN    := $(VENV)/bin
 SEEDS  ?= 200
 ARGS   ?=
 
-.PHONY: help demo test check format simulate bench clean
+.PHONY: help demo test scenarios check format simulate bench clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -38,6 +39,10 @@ demo: $(VENV)/console
 
 test: $(VENV)/dev
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+# Two at a time: more would measure the machine.
+scenarios: $(VENV)/dev
+	@$(BIN)/python -m pytest tests/scenarios -m scenario -n 2 $(ARGS)
 
 check: $(VENV)/dev
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
