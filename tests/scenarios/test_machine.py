@@ -7,8 +7,11 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from picluster.adapters.links import Links
 from picluster.adapters.namespaces import limit_memory, read_only
+from picluster.errors import LabError
 from tests.scenarios.stage import WEB, Stage, scenario
 
 FOREIGN = ("foreign", "02:00:00:00:00:66")
@@ -29,8 +32,10 @@ def test_the_run_directory_is_full(stage: Stage) -> None:
     held = stage.holder
     stage.play("every file system is full", lambda: fill(stage.world.directory), moves=False)
     stage.play("full, and the holder's agent is killed", lambda: stage.world.end_agent(held, signal.SIGKILL), moves=True)
+    stage.play("still full, and it starts again", lambda: stage.world.start_agent(held), moves=False)
+    stage.all_well()
     limit_memory(stage.world.directory, 0)
-    stage.play("there is room again, and it starts", lambda: stage.world.start_agent(held), moves=False)
+    stage.play("there is room again", lambda: None, moves=False, for_s=0.5)
 
 
 @scenario()
@@ -42,6 +47,19 @@ def test_the_run_directory_becomes_read_only(stage: Stage) -> None:
     with read_only(stage.world.directory / other):
         stage.play("read-only at another, and the holder's power is cut", lambda: stage.world.cut(held), moves=True)
     stage.world.plug(held)
+
+
+@scenario()
+def test_an_agent_cannot_start_where_it_cannot_write_and_says_so(stage: Stage) -> None:
+    other = stage.others()[0]
+    stage.world.end_agent(other, signal.SIGKILL)
+    with read_only(stage.world.directory / other):
+        stage.world.start_agent(other)
+        with pytest.raises(LabError, match="has ended by itself"):
+            stage.go_on(5.0)
+    assert stage.said(other, "Read-only file system")
+    stage.world.end_agent(other)
+    stage.play("an agent starts once its /run can be written", lambda: stage.world.start_agent(other), moves=False)
 
 
 @scenario()
