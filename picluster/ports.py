@@ -113,8 +113,8 @@ class AddressKeeper(Protocol):
         ...
 
     def let_go(self, floating: FloatingAddress) -> None:
-        """Stop answering: gate shut first, then address removed. Harmless where it is not held. If the lease lasts still, TCP
-        connections to the address are reset before, so that clients connect anew."""
+        """Stop answering: gate shut first, then address removed. Harmless where it is not held. If the lease still lasts,
+        TCP connections to the address are reset before that, so that their clients connect anew."""
         ...
 
     def forget(self, floating: FloatingAddress) -> None:
