@@ -78,8 +78,8 @@ class Ballot:
     # ── what it adds up to ──────────────────────────────────────────────────────────────────────────────────────────
 
     def silent(self, voter: str, now_ns: int, limit_ns: int) -> bool:
-        """Whether the voter has been asked for longer than that, and has not answered. Whoever has not asked knows nothing of
-        it: a node whose cable is back finds everybody silent, and only because it was deaf itself."""
+        """Whether the voter has been asked for longer than that, and has not answered. Whoever has not asked knows nothing:
+        a node whose cable is back finds everybody silent, and only because it was deaf itself."""
         return now_ns - max(self._heard_ns.get(voter, -NEVER_NS), self._asking_since_ns) > limit_ns
 
     def unwilling(self, voters: Sequence[str]) -> list[str]:
