@@ -34,18 +34,19 @@ def test_a_client_that_waits_is_told_when_the_address_goes_and_the_service_as_we
             assert keeper.hold(floating, scene.lease(60_000))
             assert scene.client.reaches(floating.address)
             service, served, client = connected(scene, floating)
+            bound = socket.create_server((str(floating.address), 8081), family=client.family)
             keeper.let_go(floating)
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
             with pytest.raises(ConnectionAbortedError):
                 served.recv(1)
-            # The service itself goes on listening, for the next time.
+            # Services go on listening for the next time, the one at this very address as well.
             assert keeper.hold(floating, scene.lease(60_000))
             assert scene.client.reaches(floating.address)
             with scene.client.namespace.entered():
-                again = socket.create_connection((str(floating.address), 8080), timeout=PATIENCE_S)
-            again.close()
-            for end in (service, served, client):
+                for port in (8080, 8081):
+                    socket.create_connection((str(floating.address), port), timeout=PATIENCE_S).close()
+            for end in (service, bound, served, client):
                 end.close()
 
 
