@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tests.scenarios.stage import Setting, Stage, scenario
 
 
@@ -27,12 +29,10 @@ def test_two_of_five_go_dark_at_once(stage: Stage) -> None:
         stage.world.cut(held)
         stage.world.cut(other)
 
-    def return_both() -> None:
-        stage.world.plug(held)
-        stage.world.plug(other)
-
     stage.play("power cut of two of five, the holder among them", cut_both, moves=True)
-    stage.play("both return", return_both, moves=False)
+    for name in (held, other):
+        stage.play("one of them returns", partial(stage.world.plug, name), moves=False)
+        stage.all_well()
 
 
 @scenario()
