@@ -324,7 +324,7 @@ def test_a_port_that_another_program_keeps_to_itself_is_said_once_and_tried_agai
             keeper = stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
         keeper.bind(("::", 5353))
         one, two = stack.enter_context(ears_of(*map(ear_on, boards, NODES)))
-        until(lambda: bool(said), one, two)
+        until(lambda: any("Address already in use" in line for line in said), one, two)
         with Links(boards[0]) as links:
             for number in range(11, 14):
                 links.add_address("eth0", f"10.77.0.{number}/24")
@@ -332,7 +332,7 @@ def test_a_port_that_another_program_keeps_to_itself_is_said_once_and_tried_agai
         with Links(boards[0]) as links:
             links.add_address("eth0", "10.77.0.14/24")
         until(lambda: one.hosts("pi2") == {"10.77.0.2"}, one, two)
-        assert [line for line in said if "Address already in use" in line] == said[:1]
+        assert sum("Address already in use" in line for line in said) == 1
 
 
 @isolated

@@ -108,7 +108,8 @@ def test_an_adapter_that_is_pulled_out_comes_back_as_the_same() -> None:
             assert not board.state("eth0").up
             world.carrier("pi1", up=True)
             assert board.state("eth0").up
-        assert passes(world, "pi2", "pi1")
+        # A bridge forwards only some time after a carrier has come.
+        assert any(passes(world, "pi2", "pi1") for _ in range(20))
 
 
 @isolated
