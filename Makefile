@@ -38,7 +38,7 @@ demo: $(VENV)/console
 	@$(BIN)/picluster demo $(ARGS)
 
 test: $(VENV)/dev
-	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # One at a time: virtual Pis share the cores of this machine, and nothing is to move because another stack boots.
 scenarios: $(VENV)/dev

@@ -159,6 +159,8 @@ def spelled(key: str) -> KeyPath | None:
         return None
     path: list[str] = []
     while isinstance(here, dict):
+        if len(here) != 1:
+            return None  # a comment, which swallowed the rest
         [(part, here)] = here.items()
         path.append(part)
     return tuple(path)

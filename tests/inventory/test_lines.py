@@ -6,7 +6,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from picluster.inventory.lines import KeyPath, Lines, statements
@@ -112,6 +112,7 @@ def test_the_scanner_and_tomllib_find_the_same_keys(sections: dict[str, dict[str
     assert {(section, key) for section in parsed for key in parsed[section]} == {path for path in expected if len(path) == 2}
 
 
+@example("[#'']")
 @settings(deadline=None)
 @given(st.text(st.sampled_from("[]{}\"'=.#\\\n a1"), max_size=60))
 def test_it_comes_to_an_end_on_any_text(text: str) -> None:
