@@ -23,7 +23,6 @@ from picluster.model.sighting import Sighting
 from tests.adapters.isolation import isolated
 
 PATIENCE_S = 15.0
-GOODBYE_S = 5.0
 NODES = ("pi1", "pi2", "pi3")
 runs = itertools.count(1)
 
@@ -148,7 +147,7 @@ def test_two_on_one_machine_find_each_other_on_its_loopback() -> None:
 
 
 @isolated
-def test_three_on_a_switch_find_each_other() -> None:
+def test_three_on_a_switch_find_each_other_and_say_goodbye() -> None:
     with (
         switch_with("10.77.0.1/24", "10.77.0.2/24", "10.77.0.3/24") as (_, boards),
         ears_of(*map(ear_on, boards, NODES)) as (one, two, three),
@@ -158,29 +157,10 @@ def test_three_on_a_switch_find_each_other() -> None:
         assert {(told.node, told.cluster, told.role, told.version) for told in one.told} == {
             (node, "home", Role.MEMBER, "0.1.0") for node in ("pi2", "pi3")
         }
-
-
-def goodbye_is_heard() -> bool:
-    """Whether two peers take a third one's hints away, and nobody else's, after it has closed its beacon."""
-    with (
-        switch_with("10.77.0.1/24", "10.77.0.2/24", "10.77.0.3/24") as (_, boards),
-        ears_of(*map(ear_on, boards, NODES)) as (one, two, three),
-    ):
-        until(lambda: bool(two.hosts("pi1") and three.hosts("pi1") and two.hosts("pi3")), two, three)
         one.beacon.close()
-        deadline = time.monotonic() + GOODBYE_S
-        while two.hosts("pi1") or three.hosts("pi1"):
-            if time.monotonic() > deadline:
-                return False
-            for ready in select.select([two.beacon, three.beacon], [], [], 0.05)[0]:
-                (two if ready is two.beacon else three).listen()
-        return two.hosts("pi3") == {"10.77.0.3"} and not two.roster.twins(0)
-
-
-@isolated
-def test_a_goodbye_takes_the_hints_away() -> None:
-    # It is multicast, and nobody acknowledges it: on a busy machine one may go by unheard, and then hints are merely old.
-    assert any(goodbye_is_heard() for _ in range(3))
+        until(lambda: not two.hosts("pi1") and not three.hosts("pi1"), two, three)
+        assert two.hosts("pi3") == {"10.77.0.3"}
+        assert not two.roster.twins(0)
 
 
 @isolated
