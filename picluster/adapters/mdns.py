@@ -2,7 +2,8 @@
 
 A session lasts as long as the machine's addresses and carriers stay as they are. When they change, it ends without a
 goodbye and the next one announces the new addresses at once; so it is with every version of zeroconf, also those that
-cannot follow a change. The peers take the new addresses in place of the old ones (RFC 6762 section 10.2).
+cannot follow a change. The peers take the new addresses in place of the old ones (RFC 6762 section 10.2). A peer's goodbye
+that falls between two sessions goes unheard; then the roster forgets that run as it forgets one that lost its power.
 
 Three habits differ from what a browser of printers would do:
 
@@ -19,12 +20,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import socket
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from zeroconf import Error as ZeroconfError
 from zeroconf import RecordUpdate, RecordUpdateListener, Zeroconf, current_time_millis
@@ -53,11 +55,16 @@ POLL_S = 1.0
 """Where the system does not tell of changes."""
 SETTLE_S = 1.2
 """Addresses that a new announcement no longer has stay in the cache for a second (RFC 6762 section 10.2)."""
+BELATED_S = 2.0
+"""So long an instance that has said goodbye is not believed to be back: an answer that it had queued before may follow its
+goodbye (half a second later, at most), and zeroconf takes the goodbye's repetitions for copies of the first."""
 AGAIN_S = 60.0
 """An agent that is heard again is told of again after this."""
 MOST_INSTANCES = 64
 
 log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
 
 
 class Report(Protocol):
@@ -92,7 +99,7 @@ class Sessions:
         self._leave_out = leave_out
         self._report = report
         self._wake = asyncio.Event()
-        self._stopping = False
+        self.stopping = False
         self._said: set[str] = set()
 
     async def run(self, stop: socket.socket) -> None:
@@ -101,14 +108,17 @@ class Sessions:
         watch = self._watch()
         if watch is not None:
             loop.add_reader(watch.fileno(), self._look, watch)
-        while not self._stopping:
+        goodbye_due = False
+        while not self.stopping or goodbye_due:
             self._wake.clear()  # before looking, so that no change is missed
             interfaces = self._present()
             session = await self._open(interfaces)
             failed = session is None and bool(interfaces)
             await self._until_changed(interfaces, RETRY_S if failed else None if watch else POLL_S)
+            # Told to stop while a session ends for another reason? Then it takes one more to say goodbye.
+            goodbye_due = session is not None and not self.stopping
             if session is not None:
-                await session.close(goodbye=self._stopping)
+                await session.close(goodbye=not goodbye_due)
         if watch is not None:
             loop.remove_reader(watch.fileno())
             watch.close()
@@ -130,10 +140,10 @@ class Sessions:
 
     async def _until_changed(self, interfaces: tuple[OwnInterface, ...], patience_s: float | None) -> None:
         """Wait for the end or for other interfaces than these, and look again at the latest after so many seconds."""
-        while not self._stopping:
+        while not self.stopping:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), patience_s)
-            if self._wake.is_set() and not self._stopping:
+            if self._wake.is_set() and not self.stopping:
                 await asyncio.sleep(DEBOUNCE_S)
             self._wake.clear()
             if patience_s == RETRY_S or self._present() != interfaces:
@@ -158,7 +168,7 @@ class Sessions:
 
     def _stop(self, stop: socket.socket) -> None:
         asyncio.get_running_loop().remove_reader(stop)
-        self._stopping = True
+        self.stopping = True
         self._wake.set()
 
     def _say_once(self, sentence: str) -> None:
@@ -194,6 +204,8 @@ class Session(RecordUpdateListener):
         self._heard: set[str] = set()
         self._gone: set[str] = set()
         self._settling: dict[str, asyncio.TimerHandle] = {}
+        self._farewells: dict[str, float] = {}
+        """When each that said goodbye did so, in milliseconds of zeroconf's clock."""
 
     async def open(self) -> None:
         """Announce, and begin to ask. Raises OSError, RuntimeError or zeroconf's own error where multicast does not work."""
@@ -254,6 +266,8 @@ class Session(RecordUpdateListener):
         if sighting is None or sighting.incarnation == self._incarnation:
             return
         now_ms = current_time_millis()
+        if now_ms - self._farewells.get(name, -math.inf) < BELATED_S * 1_000:
+            return
         if self._is_news(name, sighting, now_ms, heard=heard):
             if name not in self._instances:
                 self._ask_rival(sighting)
@@ -297,12 +311,10 @@ class Session(RecordUpdateListener):
             self._consider(name, heard=False)
 
     def _remember(self, name: str, instance: Instance) -> None:
-        self._instances.pop(name, None)
-        self._instances[name] = instance
-        if len(self._instances) > MOST_INSTANCES:
-            del self._instances[next(iter(self._instances))]
+        _put_last(self._instances, name, instance)
 
     def _forget(self, name: str) -> None:
+        _put_last(self._farewells, name, current_time_millis())
         known = self._instances.pop(name, None)
         if known is not None:
             self._report.put(replace(known.sighting, endpoints=()))
@@ -362,6 +374,14 @@ class Session(RecordUpdateListener):
         question = DNSOutgoing(QUERY)
         question.add_question(DNSQuestion(name, SRV, IN))
         self._zeroconf.zeroconf.async_send(question)
+
+
+def _put_last(entries: dict[str, Value], name: str, value: Value) -> None:
+    """As the latest of at most so many."""
+    entries.pop(name, None)
+    entries[name] = value
+    if len(entries) > MOST_INSTANCES:
+        del entries[next(iter(entries))]
 
 
 def _service(announcement: Announcement, interfaces: Sequence[OwnInterface]) -> AsyncServiceInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import select
@@ -11,9 +12,11 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
+from pathlib import Path
 
 from picluster.adapters.beacon import MOST_WAITING, Mailbox, ZeroconfBeacon
 from picluster.adapters.links import Links
+from picluster.adapters.mdns import Session, Sessions
 from picluster.adapters.namespaces import NetworkNamespace
 from picluster.adapters.own_addresses import AddressWatch, OwnInterface, own_interfaces
 from picluster.discovery.records import SERVICE_TYPE, Announcement, encode_text
@@ -24,6 +27,7 @@ from tests.adapters.isolation import isolated
 
 PATIENCE_S = 15.0
 NODES = ("pi1", "pi2", "pi3")
+HONEST = {"txtvers": "1", "cluster": "home", "node": "pi2", "role": "member", "version": "0.1.0", "run": "f" * 16}
 runs = itertools.count(1)
 
 
@@ -76,8 +80,13 @@ class Switch:
         self.name = name
         self.stack = stack
 
-    def board(self) -> NetworkNamespace:
-        return self.stack.enter_context(NetworkNamespace.create())
+    def board(self, *, ipv6: bool) -> NetworkNamespace:
+        board = self.stack.enter_context(NetworkNamespace.create())
+        if not ipv6:
+            with board.entered():
+                for scope in ("all", "default"):
+                    Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6").write_text("1", encoding="ascii")
+        return board
 
     def plug(self, board: NetworkNamespace, port: str, interface: str, *addresses: str) -> None:
         self.links.add_veth(port, interface, peer_namespace=board)
@@ -89,13 +98,15 @@ class Switch:
 
 
 @contextmanager
-def switch_with(*addresses: str) -> Iterator[tuple[Switch, list[NetworkNamespace]]]:
-    """A switch, and for each address a board that has it on eth0 and is plugged into port1, port2, …"""
+def switch_with(*addresses: str, ipv6: bool = True) -> Iterator[tuple[Switch, list[NetworkNamespace]]]:
+    """A switch, and for each address a board that has it on eth0 and is plugged into port1, port2, …
+
+    With IPv6 a board gets a link-local address a second or two later, and its beacon a new session."""
     with ExitStack() as stack:
         switch = Switch("switch", stack)
         boards = []
         for number, address in enumerate(addresses, start=1):
-            boards.append(switch.board())
+            boards.append(switch.board(ipv6=ipv6))
             switch.plug(boards[-1], f"port{number}", "eth0", address)
         yield switch, boards
 
@@ -117,9 +128,9 @@ def send_records(board: NetworkNamespace, source: str, *records: bytes) -> None:
         forger.sendto(struct.pack("!6H", 0, 0x8400, 0, len(records), 0, 0) + b"".join(records), ("224.0.0.251", 5353))
 
 
-def record(name: str, kind: int, data: bytes) -> bytes:
-    """A resource record (RFC 1035 section 3.2.1) that lives for two minutes."""
-    return encode_name(name) + struct.pack("!HHIH", kind, 1, 120, len(data)) + data
+def record(name: str, kind: int, data: bytes, ttl_s: int = 120) -> bytes:
+    """A resource record (RFC 1035 section 3.2.1)."""
+    return encode_name(name) + struct.pack("!HHIH", kind, 1, ttl_s, len(data)) + data
 
 
 def encode_name(name: str) -> bytes:
@@ -148,12 +159,13 @@ def test_two_on_one_machine_find_each_other_on_its_loopback() -> None:
 
 @isolated
 def test_three_on_a_switch_find_each_other_and_say_goodbye() -> None:
+    # Addresses that stay as they are: a goodbye between two sessions of its listener would go unheard.
     with (
-        switch_with("10.77.0.1/24", "10.77.0.2/24", "10.77.0.3/24") as (_, boards),
+        switch_with("10.77.0.1/24", "10.77.0.2/24", "10.77.0.3/24", ipv6=False) as (_, boards),
         ears_of(*map(ear_on, boards, NODES)) as (one, two, three),
     ):
-        until(lambda: all(one.hosts(node) == {f"10.77.0.{node[-1]}"} for node in ("pi2", "pi3")), one, two, three)
-        until(lambda: two.hosts("pi1") == three.hosts("pi1") == {"10.77.0.1"}, two, three)
+        ears = (one, two, three)
+        until(lambda: all(ear.hosts(n) == {f"10.77.0.{n[-1]}"} for ear in ears for n in NODES if n != ear.node), *ears)
         assert {(told.node, told.cluster, told.role, told.version) for told in one.told} == {
             (node, "home", Role.MEMBER, "0.1.0") for node in ("pi2", "pi3")
         }
@@ -161,6 +173,34 @@ def test_three_on_a_switch_find_each_other_and_say_goodbye() -> None:
         until(lambda: not two.hosts("pi1") and not three.hosts("pi1"), two, three)
         assert two.hosts("pi3") == {"10.77.0.3"}
         assert not two.roster.twins(0)
+
+
+def test_told_to_stop_while_a_session_ends_it_opens_another_one_to_say_goodbye() -> None:
+    ending, stop = socket.socketpair()
+    goodbyes: list[bool] = []
+
+    class Recorded(Session):
+        async def close(self, *, goodbye: bool) -> None:
+            goodbyes.append(goodbye)
+            ending.close()
+            while not sessions.stopping:
+                await asyncio.sleep(0)
+
+    class Restless(Sessions):
+        """Its addresses change all the time."""
+
+        async def _open(self, interfaces: tuple[OwnInterface, ...]) -> Session:
+            return Recorded(announcement, interfaces, mailbox)
+
+        async def _until_changed(self, interfaces: tuple[OwnInterface, ...], patience_s: float | None) -> None:
+            """At once."""
+
+    announcement, mailbox = Announcement("home", "pi1", Role.MEMBER, "0.1.0", next(runs), 7654), Mailbox()
+    sessions = Restless(announcement, ["127.0.0.1"], [], mailbox)
+    asyncio.run(asyncio.wait_for(sessions.run(stop), PATIENCE_S))
+    stop.close()
+    mailbox.close()
+    assert goodbyes == [False, True]
 
 
 @isolated
@@ -201,7 +241,7 @@ def test_with_ipv6_alone_link_local_addresses_carry_their_zone() -> None:
 @isolated
 def test_no_network_at_the_start_is_waited_for() -> None:
     with switch_with("10.77.0.1/24") as (switch, boards):
-        late = switch.board()
+        late = switch.board(ipv6=True)
         with ears_of(ear_on(boards[0], "pi1"), ear_on(late, "pi2")) as (one, two):
             switch.plug(late, "port2", "eth0", "10.77.0.2/24")
             until(lambda: one.hosts("pi2") == {"10.77.0.2"} and two.hosts("pi1") == {"10.77.0.1"}, one, two)
@@ -251,7 +291,6 @@ def test_two_machines_under_one_name_are_noticed_and_a_crash_is_not_mistaken_for
 
 @isolated
 def test_forged_records_are_refused_or_of_no_consequence() -> None:
-    good = {"txtvers": "1", "cluster": "home", "node": "pi2", "role": "member", "version": "0.1.0", "run": "f" * 16}
     with switch_with("10.77.0.1/24", "10.77.0.66/24") as (_, boards), ears_of(ear_on(boards[0], "pi1")) as (one,):
 
         def refuses(*records: bytes) -> bool:
@@ -261,15 +300,34 @@ def test_forged_records_are_refused_or_of_no_consequence() -> None:
 
         # Sent anew until it is heard: the beacon may not have joined the group yet.
         until(lambda: refuses(*forged("noise", b"\xff\x00\x01garbage", "10.77.0.66")))
-        until(lambda: refuses(*forged("escape", encode_text(good | {"node": "\x1b[2J"}), "10.77.0.66")))
-        until(lambda: refuses(*forged("nowhere", encode_text(good), "127.0.0.1")))
+        until(lambda: refuses(*forged("escape", encode_text(HONEST | {"node": "\x1b[2J"}), "10.77.0.66")))
+        until(lambda: refuses(*forged("nowhere", encode_text(HONEST), "127.0.0.1")))
         assert one.beacon.sightings() == []
-        send_records(boards[1], "10.77.0.66", *forged("sp ace", encode_text(good), "10.77.0.66"))
+        send_records(boards[1], "10.77.0.66", *forged("sp ace", encode_text(HONEST), "10.77.0.66"))
         send_records(boards[1], "10.77.0.66", b"\x00" * 40)
-        send_records(boards[1], "10.77.0.66", *forged("foreign", encode_text(good | {"cluster": "lab"}), "10.77.0.66"))
+        send_records(boards[1], "10.77.0.66", *forged("foreign", encode_text(HONEST | {"cluster": "lab"}), "10.77.0.66"))
         until(lambda: one.roster.other_clusters(0) == ("lab",), one)
         assert [told.cluster for told in one.told] == ["lab"]
         assert not one.roster.hints("pi2", 0)
+
+
+@isolated
+def test_an_answer_that_was_queued_before_a_goodbye_brings_nobody_back() -> None:
+    alive = forged("late", encode_text(HONEST), "10.77.0.66")
+    goodbye = record(SERVICE_TYPE, 12, encode_name(f"late.{SERVICE_TYPE}"), ttl_s=0)
+    another = forged("later", encode_text(HONEST | {"node": "pi3", "run": "e" * 16}), "10.77.0.66")
+    with switch_with("10.77.0.1/24", "10.77.0.66/24") as (_, boards), ears_of(ear_on(boards[0], "pi1")) as (one,):
+
+        def hears(node: str, *records: bytes) -> bool:
+            send_records(boards[1], "10.77.0.66", *records)
+            return bool(one.hosts(node))
+
+        until(lambda: hears("pi2", *alive), one)
+        send_records(boards[1], "10.77.0.66", goodbye)
+        send_records(boards[1], "10.77.0.66", *reversed(alive))
+        send_records(boards[1], "10.77.0.66", goodbye)
+        until(lambda: hears("pi3", *another), one)
+        assert not one.hosts("pi2")
 
 
 @isolated
