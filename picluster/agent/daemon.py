@@ -46,6 +46,9 @@ EVENTS_KEPT = 200
 QUESTIONS_KEPT = 64
 MOVES = (EventKind.TOOK, EventKind.LOST, EventKind.RELEASED)
 """What everybody should hear of at once, and not with the next heartbeat."""
+LATEST_HEARTBEAT = 1.25
+"""Times the interval. A heartbeat that is ripe goes out when the agent is awake anyway, at a renewal most likely, and so do
+those of its peers, which then arrive together; it is waking up that costs, on both sides. This late it goes out anyway."""
 WIRE_PAUSE_NS = 5_000_000_000
 """How long an interface that could not be spoken on makes this node unfit; then it is tried again."""
 
@@ -85,7 +88,7 @@ class Agent:
         self.messenger = Messenger(identity, settings.inventory, settings.keyring, ports.datagrams, chance)
         self._log = log
         self._started_ns = ports.clock.now_ns()
-        self._heartbeat_due_ns = self._started_ns
+        self._heartbeat_ripe_ns = self._heartbeat_due_ns = self._started_ns
         self._ears = ports.datagrams.filenos()
         self._leaving = False
         self._quorum: bool | None = None
@@ -150,7 +153,7 @@ class Agent:
         now_ns = clock.now_ns()
         if ports.beacon.fileno() in readable:
             self.messenger.sighted(now_ns, ports.beacon.sightings())
-        if now_ns >= self._heartbeat_due_ns:
+        if now_ns >= self._heartbeat_ripe_ns:
             self._beat(now_ns)
         elif self.messenger.news:
             self._look_around(now_ns)
@@ -167,7 +170,7 @@ class Agent:
         """Hand everything over; turn on until `finished`."""
         self._leaving = True
         self._obey(self.member.stop(self.ports.clock.now_ns()))
-        self._heartbeat_due_ns = 0
+        self._hurry()
 
     def close(self) -> None:
         """The last word. Whoever gave the ports closes them, and so takes away what they hold."""
@@ -179,7 +182,7 @@ class Agent:
 
     def set_standby(self, standby: bool) -> None:
         self._obey(self.member.set_standby(self.ports.clock.now_ns(), standby))
-        self._heartbeat_due_ns = 0
+        self._hurry()
 
     def move(self, address: str, to: str) -> None:
         """ValueError, with the reason, where that cannot be done."""
@@ -201,7 +204,7 @@ class Agent:
         self._forget(self.inventory.configuration.addresses, inventory.configuration.addresses)
         self.settings, self.inventory = settings, inventory
         self.messenger.expect(inventory, settings.keyring)
-        self._heartbeat_due_ns = 0
+        self._hurry()
 
     def _forget(self, before: Sequence[FloatingAddress], after: Sequence[FloatingAddress]) -> None:
         """What floats no more is guarded no more, and a link that carries nothing of ours is no matter of ours."""
@@ -235,7 +238,7 @@ class Agent:
         for listener in self.listeners:
             listener(logged)
         if event.kind in MOVES:
-            self._heartbeat_due_ns = 0
+            self._hurry()
 
     # ── effects ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -353,9 +356,14 @@ class Agent:
         for interface in [interface for interface, again_ns in self._mute.items() if now_ns >= again_ns]:
             del self._mute[interface]
             self._obey(self.member.set_problem(now_ns, f"wire {interface}", ""))
-        self._heartbeat_due_ns = now_ns + self.inventory.heartbeat_ns
+        self._heartbeat_ripe_ns = now_ns + self.inventory.heartbeat_ns - self.inventory.configuration.timing.renewal_ns // 2
+        self._heartbeat_due_ns = now_ns + int(self.inventory.heartbeat_ns * LATEST_HEARTBEAT)
         self._say_heartbeat(now_ns)
         self._look_around(now_ns)
+
+    def _hurry(self) -> None:
+        """The next heartbeat goes out at the next turn, and that one at once."""
+        self._heartbeat_ripe_ns = self._heartbeat_due_ns = 0
 
     def _say_heartbeat(self, now_ns: int) -> None:
         heartbeat = self._heartbeat(now_ns)

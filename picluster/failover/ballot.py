@@ -93,9 +93,17 @@ class Ballot:
         ends = sorted((until for voter in voters if (until := self._granted_until_ns.get(voter))), reverse=True)
         return ends[majority - 1] if len(ends) >= majority else 0
 
+    def free_ns(self, voter: str) -> int:
+        """From when on a voter that refused may say yes; `NEVER_NS` where that is not known."""
+        return self._free_ns.get(voter, NEVER_NS)
+
     def majority_free_ns(self, voters: Sequence[str], majority: int, now_ns: int) -> int:
         """From when on a majority of the voters may say yes, as far as is known; whoever has not refused may now."""
         return sorted(self._free_ns.get(voter, now_ns) for voter in voters)[majority - 1]
+
+    def standing(self, voters: Sequence[str], now_ns: int) -> list[str]:
+        """The voters that stand by a grant now."""
+        return [voter for voter in voters if self._granted_until_ns.get(voter, 0) > now_ns]
 
     def laggards(self, voters: Sequence[str], until_ns: int) -> list[str]:
         """The voters whose grants do not reach that far."""

@@ -12,6 +12,8 @@ from picluster.failover.announcing import Announcements
 from picluster.failover.ballot import GATEWAY, NEVER_NS, Ballot
 from picluster.failover.effects import Announce, AskGateway, Effect, Hold, LetGo, Probe, Send, Tell
 from picluster.failover.phase import Phase, check_transition
+from picluster.failover.releasing import Releases
+from picluster.failover.renewing import OTHERS_EVERY, Pulse, committee
 from picluster.failover.voter import Holder
 from picluster.model.events import Event, EventKind, Severity
 from picluster.model.inventory import Configuration, FloatingAddress
@@ -23,11 +25,6 @@ FOREIGN_PAUSE_NS = 5_000 * NANOSECONDS_PER_MS
 """How long an address is left alone after a foreign machine was found to have it."""
 BARRED_NS = 2_000 * NANOSECONDS_PER_MS
 """How long a node leaves an address to others after its kernel refused it."""
-OTHERS_EVERY = 3
-"""Candidates that do not vote are told of every third renewal only. If they miss one and think the address vacant, they ask,
-and are told better; if it is, they are told to the microsecond from when on."""
-RELEASE_REPEATS = 2
-"""A lost release would cost the successor a whole lease, so it is said again."""
 CLAIM_ROUNDS = 4
 """So often a claim is sent before it is withdrawn for want of answers."""
 CONFLICT_PAUSE_NS = 1_000 * NANOSECONDS_PER_MS
@@ -38,6 +35,7 @@ class House(Protocol):
 
     me: Holder
     configuration: Configuration
+    pulse: Pulse
 
     def do(self, effect: Effect) -> None: ...
     def next_number(self) -> int: ...
@@ -75,6 +73,8 @@ class Candidacy:
         self.ballot = self.ballot_kind()
         self._round = 0
         self._round_ns = now_ns
+        self._others_first_ns = 0
+        """How long those that go before this node are waited for."""
         self._renew_ns = 0
         self._retry_ns = 0
         self.taken_ns = 0
@@ -84,8 +84,7 @@ class Candidacy:
         self.announcements = Announcements()
         self._conflict_ns = 0
         self._yielded = False
-        self._renewals = 0
-        self._releases: list[tuple[int, Release]] = []
+        self.releases = Releases()
         self._heard_release: tuple[Holder, int] | None = None
 
     # ── what the member asks ────────────────────────────────────────────────────────────────────────────────────────
@@ -95,14 +94,9 @@ class Candidacy:
         return self.phase is Phase.HOLDING
 
     @property
-    def releasing(self) -> bool:
-        """Whether a release still has to be said again."""
-        return bool(self._releases)
-
-    @property
     def deadline_ns(self) -> int:
         """When `tick` has something to do next."""
-        deadline = self._releases[0][0] if self._releases else NEVER_NS
+        deadline = self.releases.due_ns
         if self.phase is Phase.HOLDING:
             return min(deadline, self.lease_end_ns, self._renew_ns, self._retry_ns, self.announcements.due_ns)
         if self.phase is Phase.WATCHING and not self.house.may_hold():
@@ -110,8 +104,15 @@ class Candidacy:
         return min(deadline, self.wake_ns)
 
     def looks_vacant(self, now_ns: int) -> bool:
-        """Whether nobody seems to hold it, or its holder has missed so much that it is as good as gone."""
-        return self.phase is not Phase.HOLDING and now_ns >= self.vacant_ns - self._timing.grant_ns // 2
+        """Whether nobody seems to hold it, or its holder is as good as gone, like that of an address that it renews with it."""
+        return self.phase is not Phase.HOLDING and now_ns >= self.vacant_ns - self._timing.grant_ns // 8
+
+    def silent_holder(self, now_ns: int) -> str:
+        """Whose silence made it vacant just now; empty where nobody's did, or so long ago that it may be back."""
+        if self.holder is not None:
+            return self.holder.node
+        just_now = self.cause is Cause.SILENCE and now_ns < self.heard_ns + 3 * self._timing.grant_ns
+        return self.holder_name if just_now else ""
 
     def held(self, now_ns: int) -> Held:
         left_us = max(0, self.lease_end_ns - now_ns) // 1_000
@@ -127,7 +128,8 @@ class Candidacy:
 
     def tick(self, now_ns: int) -> None:
         self.expire(now_ns)
-        self._repeat_releases(now_ns)
+        for release in self.releases.take_due(now_ns):
+            self._send_release(release)
         if self.phase is Phase.HOLDING:
             self._tick_holding(now_ns)
         elif not self.house.may_hold():
@@ -152,17 +154,25 @@ class Candidacy:
 
     def _renew(self, now_ns: int) -> None:
         self._round_ns = now_ns
-        self._renew_ns = now_ns + self._timing.renewal_ns
+        beat = self.house.pulse.beat(now_ns, self._timing.renewal_ns)
+        self._renew_ns = self.house.pulse.next_ns(now_ns, self._timing.renewal_ns)
         self._retry_ns = now_ns + self._timing.retry_ns
-        self._renewals += 1
-        everybody = self._renewals % OTHERS_EVERY == 0
-        self._send_claim(now_ns, self._everybody() if everybody else list(self._voters(now_ns)))
+        self._send_claim(now_ns, self._whose_turn(now_ns, beat))
+
+    def _whose_turn(self, now_ns: int, beat: int) -> list[str]:
+        """To whom a renewal goes: a majority whose members take turns, and now and then all who only want to know."""
+        voters = self._voters(now_ns)
+        standing = self.ballot.standing(voters, now_ns)
+        asked = committee(voters, standing, self.house.me.node, self.house.configuration.majority, beat)
+        if beat % OTHERS_EVERY == 0:
+            asked += [name for name in self._everybody() if name not in standing and name not in asked]
+        return asked
 
     def _consider_asking(self, now_ns: int) -> None:
-        rank = self.house.rank(now_ns, self.floating)
         # Two that collided hear each other's withdrawal at one moment: only the pause that each drew keeps them apart.
         pause_ns = max(self._barred_until_ns, self._pause_until_ns)
-        my_turn_ns = max(self.vacant_ns + rank * self._timing.rank_step_ns, pause_ns)
+        self._others_first_ns = self.house.rank(now_ns, self.floating) * self._timing.rank_step_ns
+        my_turn_ns = max(self.vacant_ns + self._others_first_ns, pause_ns)
         if now_ns < my_turn_ns:
             self.wake_ns = my_turn_ns
             return
@@ -177,9 +187,14 @@ class Candidacy:
         # Whoever is cut off asks on, ever more slowly, yet often enough to be back soon after its cable is.
         slowest_ns = max(self._timing.retry_ns, self._timing.lease_ns // 3)
         pause_ns = min(self._timing.retry_ns << min(self._round, 8), slowest_ns)
-        self.wake_ns = now_ns + pause_ns + self.house.jitter_ns(self._timing.retry_ns // 4)
+        again_ns = now_ns + pause_ns + self.house.jitter_ns(self._timing.retry_ns // 4)
         self._round += 1
-        self._send_claim(now_ns, self.ballot.unwilling(self._voters(now_ns)), ask=True)
+        # A voter that says when it is free is asked again at that very moment, by the first in rank: not by all at once.
+        unwilling = self.ballot.unwilling(self._voters(now_ns))
+        frees = {voter: self.ballot.free_ns(voter) for voter in unwilling}
+        waits = {voter: free_ns + self._others_first_ns for voter, free_ns in frees.items() if free_ns != NEVER_NS}
+        self.wake_ns = min([again_ns, *(until_ns for until_ns in waits.values() if until_ns > now_ns)])
+        self._send_claim(now_ns, [voter for voter in unwilling if waits.get(voter, now_ns) <= now_ns], ask=True)
 
     def _probe(self, now_ns: int) -> None:
         if self._round >= PROBES:
@@ -215,7 +230,7 @@ class Candidacy:
             return
         self.holder, self.holder_name, self.heard_ns = by, by.node, now_ns
         self.vacant_ns = now_ns + grant_length_ns(claim.term_us * 1_000)
-        self._releases.clear()
+        self.releases.end()
         if self.phase is not Phase.CLAIMING:
             self._watch(self.vacant_ns)
 
@@ -260,8 +275,7 @@ class Candidacy:
         if self.phase is Phase.ASKING:
             if refusal.reason is RefusalReason.HELD and refusal.holder != self.house.me.node:
                 self.holder_name, self.cause = refusal.holder, Cause.SILENCE
-            # Ask again at the very moment at which the voter says that it is free.
-            self.wake_ns = min(self.wake_ns, free_ns)
+            self.wake_ns = min(self.wake_ns, free_ns + self._others_first_ns)
         self._reconsider(now_ns)
 
     def gateway_answered(self, now_ns: int, number: int) -> None:
@@ -286,7 +300,7 @@ class Candidacy:
     def could_not_let_go(self) -> None:
         """The kernel may go on answering until the lease ends there. Until then a release would be a lie, and so would be
         one of a new claim that comes to nothing."""
-        self._releases.clear()
+        self.releases.end()
         self._barred_until_ns = max(self._barred_until_ns, self._gate_until_ns)
 
     def address_removed(self) -> None:
@@ -379,20 +393,18 @@ class Candidacy:
 
     def _take(self, now_ns: int) -> None:
         self._become(Phase.HOLDING)
-        self._releases.clear()
+        self.releases.end()
         self.taken_ns = now_ns
         self._previous, self.holder_name = self.holder_name, self.house.me.node
         self.holder = None
         self._outage_ns = now_ns - self.heard_ns if self._previous else 0
-        self._renew_ns = now_ns + self._timing.renewal_ns
+        self._renew_ns = self.house.pulse.next_ns(now_ns, self._timing.renewal_ns)
         self.announcements.begin(now_ns)
         self.house.do(Hold(self.floating.name, self.lease_end_ns))
         self._announce(now_ns)
         took_ms = self._outage_ns / NANOSECONDS_PER_MS
-        origin = "first"
-        if self._previous:
-            origin = f"from {self._previous} ({self.cause.value}), {took_ms:.1f} ms after its last sign"
-        text = f"{self.floating.name} ({self.floating.address}) taken {origin}"
+        origin = f"from {self._previous} ({self.cause.value}), {took_ms:.1f} ms after its last sign"
+        text = f"{self.floating.name} ({self.floating.address}) taken {origin if self._previous else 'first'}"
         self._tell(EventKind.TOOK, Severity.INFO, text, node=self._previous, reason=self.cause.value, took_ms=took_ms)
 
     def _announce(self, now_ns: int) -> None:
@@ -474,12 +486,8 @@ class Candidacy:
     def _release(self, now_ns: int, cause: Cause, heir: str) -> None:
         self.ballot.void_claims()
         release = Release(self.floating.name, self._number, heir, cause)
-        self._releases = [(now_ns + (k + 1) * self._timing.retry_ns, release) for k in range(RELEASE_REPEATS)]
+        self.releases.begin(now_ns, self._timing.retry_ns, release)
         self._send_release(release)
-
-    def _repeat_releases(self, now_ns: int) -> None:
-        while self._releases and now_ns >= self._releases[0][0]:
-            self._send_release(self._releases.pop(0)[1])
 
     def _send_release(self, release: Release) -> None:
         for receiver in self._everybody():

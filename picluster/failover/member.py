@@ -18,11 +18,13 @@ from picluster.failover import ranking
 from picluster.failover.ballot import GATEWAY, NEVER_NS
 from picluster.failover.candidacy import Candidacy
 from picluster.failover.effects import Effect, RememberTerm, Send, Tell
+from picluster.failover.renewing import Pulse
 from picluster.failover.voter import LONGEST_TERM_US, Holder, Voter
 from picluster.model.events import Event, EventKind, Severity
 from picluster.model.inventory import Configuration, FloatingAddress
 from picluster.model.membership import PeerView
 from picluster.model.messages import Cause, Claim, Grant, Held, Refusal, Release
+from picluster.model.timing import LONGEST_LEASE_MS, NANOSECONDS_PER_MS
 
 _INCARNATION_BITS = (1 << 31) - 1
 
@@ -73,6 +75,8 @@ class Member:
         self._voter = self.voter_kind(configuration.epoch, votes_from_ns, remembered_term_us)
         self._peers: Mapping[str, PeerView] = {}
         self._chance = chance
+        self.pulse = Pulse(chance.randrange(LONGEST_LEASE_MS * NANOSECONDS_PER_MS))
+        """Of its renewals: those of all addresses fall together."""
         self._effects: list[Effect] = []
         # Not from 0: a grant for the run before this one may still be under way, and must fit no claim of this one.
         self._number = (incarnation & _INCARNATION_BITS) << 32
@@ -90,7 +94,7 @@ class Member:
     @property
     def finished(self) -> bool:
         """After `stop`: whether everything is let go of, and said often enough."""
-        return self.stopping and not any(one.holding or one.releasing for one in self._candidacies.values())
+        return self.stopping and not any(one.holding or one.releases.due_ns < NEVER_NS for one in self._candidacies.values())
 
     def held(self, now_ns: int) -> tuple[Held, ...]:
         return tuple(candidacy.held(now_ns) for candidacy in self._candidacies.values() if candidacy.holding)
@@ -266,7 +270,7 @@ class Member:
     def rank(self, now_ns: int, floating: FloatingAddress) -> int:
         """How many candidates go before this node."""
         vacant = [one for one in self._candidacies.values() if one.looks_vacant(now_ns)]
-        silent = {one.floating.name: one.holder.node for one in vacant if one.holder is not None}
+        silent = {one.floating.name: one.silent_holder(now_ns) for one in vacant}
         ranks = ranking.order([one.floating for one in vacant], self._everybody(), self._load(now_ns), silent)
         names = ranks[floating.name]
         return names.index(self.me.node) if self.me.node in names else len(names)

@@ -8,7 +8,8 @@ two renewals, so with lease T, drift margin m, renewal period R and a round trip
     longest outage   = T x (1 + m)      + 2 r
 
 (one round trip for the question whether a majority would grant, one for the claim itself). The cost is paid by the
-holder: (2 x (voters - 1) + candidates that do not vote / 3) / R datagrams a second for each address, replies included.
+holder, which asks a majority at a time: (voters - 1 + candidates that do not vote / 3) / R datagrams a second for each
+address, replies included.
 
 An unwanted move needs every attempt in what a renewal leaves of a lease to fail. An unanswered one is repeated after
 `retry_ms`, so at random loss p in both directions about (T - R) / retry_ms rounds must fail in a row.
@@ -90,8 +91,9 @@ class Timing:
         return self.lease_ms * (1 + DRIFT_RATIO) + 2 * round_trip_ms
 
     def datagrams_per_second(self, voters: int, candidates_only: int = 0) -> float:
-        """Renewal datagrams a second on the wire for one held address, replies of the other voters included."""
-        return (2 * (voters - 1) + candidates_only / 3) * 1_000 / self.renewal_ms
+        """Renewal datagrams a second on the wire for one held address, replies included: of an odd number of voters, as the
+        inventory asks for, half of the others are asked each time."""
+        return (voters - 1 + candidates_only / 3) * 1_000 / self.renewal_ms
 
 
 def heartbeat_interval_ns(timing: Timing, nodes: int) -> int:

@@ -94,6 +94,11 @@ class Stage:
 
     # ── the script ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @property
+    def now_ms(self) -> float:
+        """As the lines tell it."""
+        return float(self._ms(self.now_ns))
+
     def play(self, line: str) -> list[str]:
         """One line of the script; what happened."""
         self.lines = []
