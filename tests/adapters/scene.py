@@ -9,11 +9,12 @@ from __future__ import annotations
 import ipaddress
 import os
 import select
+import signal
 import socket
 import struct
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Self
 
 from picluster.adapters.clock import BootClock
@@ -37,7 +38,9 @@ __all__ = [
     "PI",
     "Scene",
     "arrived",
+    "forked",
     "host_route",
+    "neighbour_mac",
     "points_to",
     "tables",
     "until",
@@ -72,6 +75,20 @@ def arrived(keeper: KernelAddressKeeper) -> list[Observation]:
         if seen:
             return seen
     raise AssertionError("the keeper had nothing to tell")
+
+
+@contextmanager
+def forked(body: Callable[[], None]) -> Iterator[int]:
+    """The body in a process of its own, for an isolated test: handed out by its number, and killed in the end."""
+    child = os.fork()
+    if child == 0:
+        body()
+        os._exit(0)
+    try:
+        yield child
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def host_route(floating: FloatingAddress) -> str:
@@ -208,6 +225,21 @@ class Scene:
     def lease(self, milliseconds: int) -> int:
         """The moment so far from now."""
         return self.clock.now_ns() + milliseconds * MS
+
+    def pings(self, address: IPAddress, end_ns: int) -> Iterator[None]:
+        """The client asks once a millisecond until that moment; after each question it is the caller's turn."""
+        while self.clock.now_ns() < end_ns:
+            self.client.ping(address)
+            time.sleep(0.001)
+            yield
+
+    def answered_late(self, floating: FloatingAddress, end_ns: int) -> list[int]:
+        """Which of the questions that are asked from now on, until well past the lease's end, were asked at or after the end
+        and answered all the same."""
+        for _ in self.pings(floating.address, end_ns + 60 * MS):
+            pass
+        assert max(self.client.sent_ns.values()) > end_ns
+        return [number for number in self.client.pongs(floating.address.version) if self.client.sent_ns[number] >= end_ns]
 
     def wait_until(self, moment_ns: int) -> None:
         until(lambda: self.clock.now_ns() >= moment_ns)

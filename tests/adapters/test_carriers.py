@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import ipaddress
 
 import pytest
 
@@ -14,7 +15,7 @@ from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress
 from picluster.ports import AddressRemoved, ForeignClaim, LinkChanged, Observation
 from tests.adapters.isolation import isolated
-from tests.adapters.scene import BOTH, FLOATING, INTRUDER, PI, Scene, arrived, host_route, points_to, until
+from tests.adapters.scene import BOTH, FLOATING, FLOATING6, INTRUDER, PI, Scene, arrived, host_route, points_to, until
 
 OTHER = "dc:a6:32:00:00:0a"
 
@@ -175,3 +176,52 @@ def test_a_new_hardware_address_is_announced_as_it_is() -> None:
         scene.pi.set_mac("eth0", OTHER)
         keeper.announce(FLOATING)
         until(lambda: points_to(scene, FLOATING, OTHER))
+
+
+@isolated
+def test_a_link_that_goes_and_comes_is_told_once_each() -> None:
+    with Scene() as scene:
+        keeper = scene.keeper()
+        assert keeper.hold(FLOATING, scene.lease(60_000))
+        scene.switch.down("pi-eth0")
+        assert arrived(keeper) == [LinkChanged("eth0", up=False)]
+        assert keeper.hold(FLOATING, scene.lease(60_000))
+        keeper.announce(FLOATING)
+        scene.switch.up("pi-eth0")
+        assert arrived(keeper) == [LinkChanged("eth0", up=True)]
+        assert scene.client.reaches(FLOATING.address)
+
+
+@isolated
+def test_an_interface_that_is_replaced_by_another_of_its_name_carries_on() -> None:
+    with Scene() as scene:
+        keeper = scene.keeper()
+        assert keeper.hold(FLOATING, scene.lease(60_000))
+        assert keeper.hold(FLOATING6, scene.lease(60_000))
+        scene.pi.remove("eth0")
+        assert LinkChanged("eth0", up=False) in arrived(keeper)
+        keeper.let_go(FLOATING6)
+        with pytest.raises(KernelError, match="no interface eth0"):
+            keeper.hold(FLOATING, scene.lease(60_000))
+        with pytest.raises(KernelError, match="no interface eth0"):
+            keeper.probe(FLOATING)
+        scene.plug_in_pi()
+        assert arrived(keeper) == [LinkChanged("eth0", up=True)]
+        assert keeper.hold(FLOATING, scene.lease(60_000))
+        assert scene.client.reaches(FLOATING.address)
+        keeper.announce(FLOATING)
+        keeper.close()
+
+
+@isolated
+def test_an_interface_that_is_missing_at_the_start_may_come_later() -> None:
+    with Scene() as scene:
+        wireless = FloatingAddress("radio", ipaddress.ip_address("10.77.0.200"), "wlan0", ())
+        keeper = KernelAddressKeeper(scene.clock)
+        keeper.clean_slate([wireless])
+        with pytest.raises(KernelError, match="no interface wlan0"):
+            keeper.hold(wireless, scene.lease(60_000))
+        scene.plug_in_pi("wlan0", "dc:a6:32:00:00:02", last=2)
+        assert arrived(keeper) == [LinkChanged("wlan0", up=True)]
+        assert keeper.hold(wireless, scene.lease(60_000))
+        assert scene.client.reaches(wireless.address)

@@ -31,14 +31,6 @@ def opened(gate: Gate, floating: FloatingAddress, end_ns: int, left_ns: int) -> 
     gate.open(floating, Moment(end_ns - left_ns, 0), left_ns)
 
 
-def answered_late(scene: Scene, floating: FloatingAddress, end_ns: int) -> list[int]:
-    """The echo requests that were sent at or after the end, and answered."""
-    while scene.clock.now_ns() < end_ns + 60 * MS:
-        scene.client.ping(floating.address)
-        time.sleep(0.001)
-    return [number for number in scene.client.pongs(floating.address.version) if scene.client.sent_ns[number] >= end_ns]
-
-
 def check_lock(open_until: Callable[[Gate, FloatingAddress, int], None]) -> None:
     with Scene() as scene:
         gate = Gate()
@@ -50,7 +42,7 @@ def check_lock(open_until: Callable[[Gate, FloatingAddress, int], None]) -> None
             assert scene.client.reaches(floating.address)
             end_ns = scene.lease(100)
             open_until(gate, floating, end_ns)
-            assert answered_late(scene, floating, end_ns) == []
+            assert scene.answered_late(floating, end_ns) == []
             opened(gate, floating, time.time_ns() + YEAR_NS, YEAR_NS)
             assert scene.client.reaches(floating.address)
             gate.shut(floating)
