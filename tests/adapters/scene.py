@@ -26,6 +26,7 @@ from picluster.adapters.netlink import NLM_F_DUMP, Netlink, attribute, attribute
 from picluster.adapters.nftables import NETLINK_NETFILTER, NFNL_SUBSYS_NFTABLES
 from picluster.model.inventory import Candidate, FloatingAddress, IPAddress
 from picluster.ports import Observation
+from tests.patience import until
 
 __all__ = [
     "BOTH",
@@ -34,7 +35,6 @@ __all__ = [
     "FLOATING6",
     "INTRUDER",
     "MS",
-    "PATIENCE_S",
     "PI",
     "Scene",
     "arrived",
@@ -43,12 +43,9 @@ __all__ = [
     "neighbour_mac",
     "points_to",
     "tables",
-    "until",
 ]
 
 MS = 1_000_000
-PATIENCE_S = 10.0
-"""How long a test waits for what must come, before it fails."""
 PI, CLIENT, INTRUDER = "dc:a6:32:00:00:01", "dc:a6:32:00:00:09", "dc:a6:32:00:00:66"
 FLOATING = FloatingAddress("web", ipaddress.ip_address("10.77.0.100"), "eth0", (Candidate("pi1"),))
 FLOATING6 = FloatingAddress("web6", ipaddress.ip_address("fd77::100"), "eth0", (Candidate("pi1"),))
@@ -58,23 +55,16 @@ NFT_MSG_GETTABLE, NFTA_TABLE_NAME = 1, 1
 ECHO = struct.Struct("!BBHHH")
 
 
-def until(happened: Callable[[], bool]) -> None:
-    """Wait for what must come."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not happened():
-        assert time.monotonic() < deadline, "what had to come did not come"
-        time.sleep(0.002)
-
-
 def arrived(keeper: KernelAddressKeeper) -> list[Observation]:
     """The next observations of a keeper that must have some."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        select.select(keeper.filenos(), [], [], deadline - time.monotonic())
-        seen = keeper.observations()
-        if seen:
-            return seen
-    raise AssertionError("the keeper had nothing to tell")
+    seen: list[Observation] = []
+
+    def something() -> bool:
+        seen.extend(keeper.observations())
+        return bool(seen)
+
+    until(something, "the keeper has something to tell", meanwhile=lambda: select.select(keeper.filenos(), [], [], 1.0))
+    return seen
 
 
 @contextmanager
@@ -171,7 +161,7 @@ class Host:
 
     def reaches(self, address: IPAddress) -> bool:
         """Whether the address is answered for, if need be after a while: cables take some milliseconds to come up."""
-        until(lambda: self.answered(address))
+        until(lambda: self.answered(address), f"{address} answers")
         return True
 
     def neighbour_mac(self, address: IPAddress) -> str:
@@ -242,7 +232,7 @@ class Scene:
         return [number for number in self.client.pongs(floating.address.version) if self.client.sent_ns[number] >= end_ns]
 
     def wait_until(self, moment_ns: int) -> None:
-        until(lambda: self.clock.now_ns() >= moment_ns)
+        until(lambda: self.clock.now_ns() >= moment_ns, "the moment comes")
 
     def keeper(self) -> KernelAddressKeeper:
         keeper = KernelAddressKeeper(self.clock)

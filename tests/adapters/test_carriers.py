@@ -15,7 +15,8 @@ from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress
 from picluster.ports import AddressRemoved, ForeignClaim, LinkChanged, Observation
 from tests.adapters.isolation import isolated
-from tests.adapters.scene import BOTH, FLOATING, FLOATING6, INTRUDER, PI, Scene, arrived, host_route, points_to, until
+from tests.adapters.scene import BOTH, FLOATING, FLOATING6, INTRUDER, PI, Scene, arrived, host_route, points_to
+from tests.patience import until
 
 OTHER = "dc:a6:32:00:00:0a"
 
@@ -34,7 +35,7 @@ def check_carrier(scene: Scene, interface: str) -> None:
         assert keeper.hold(floating, scene.lease(60_000))
         assert scene.client.reaches(floating.address)
         keeper.announce(floating)
-        until(functools.partial(points_to, scene, floating, mac))
+        until(functools.partial(points_to, scene, floating, mac), "the client believes the announcement")
         with scene.intruder.namespace.entered():
             scene.intruder.neighbours().announce("eth0", floating.address)
         assert set(arrived(keeper)) == {ForeignClaim(floating.name, INTRUDER)}
@@ -108,12 +109,12 @@ def test_an_interface_that_goes_down_and_up_answers_again_with_the_next_renewal(
             assert keeper.hold(floating, scene.lease(60_000))
             assert scene.client.reaches(floating.address)
         scene.pi.down("eth0")
-        until(lambda: LinkChanged("eth0", up=False) in keeper.observations())
+        until(lambda: LinkChanged("eth0", up=False) in keeper.observations(), "the link is told to be down")
         for floating in BOTH:
             assert keeper.hold(floating, scene.lease(60_000))
         scene.pi.add_address("eth0", "fd77::1/64")  # the kernel took it away with the link, and not the IPv4 one
         scene.pi.up("eth0")
-        until(lambda: LinkChanged("eth0", up=True) in keeper.observations())
+        until(lambda: LinkChanged("eth0", up=True) in keeper.observations(), "the link is told to be up")
         for floating in BOTH:
             assert keeper.hold(floating, scene.lease(60_000))
             assert scene.client.reaches(floating.address)
@@ -129,7 +130,7 @@ def test_an_interface_under_another_name_is_not_the_one_that_the_inventory_means
         scene.pi.down("eth0")
         scene.pi.rename("eth0", "lan0")
         scene.pi.up("lan0")
-        until(lambda: LinkChanged("eth0", up=False) in keeper.observations())
+        until(lambda: LinkChanged("eth0", up=False) in keeper.observations(), "the link is told to be down")
         for floating in BOTH:
             # The next look at the interface, which is about every other second, finds no such name, and lets go.
             with pytest.raises(KernelError, match="no interface eth0"):
@@ -162,7 +163,7 @@ def test_an_interface_that_is_replaced_while_nobody_looks_answers_again_with_the
             assert keeper.hold(floating, scene.lease(60_000))
             assert scene.client.reaches(floating.address)
             keeper.announce(floating)
-            until(functools.partial(points_to, scene, floating, OTHER))
+            until(functools.partial(points_to, scene, floating, OTHER), "the client believes the announcement")
         keeper.close()
 
 
@@ -172,10 +173,10 @@ def test_a_new_hardware_address_is_announced_as_it_is() -> None:
         keeper = scene.keeper()
         assert keeper.hold(FLOATING, scene.lease(60_000))
         assert scene.client.reaches(FLOATING.address)
-        until(lambda: points_to(scene, FLOATING, PI))
+        until(lambda: points_to(scene, FLOATING, PI), "the client knows the holder")
         scene.pi.set_mac("eth0", OTHER)
         keeper.announce(FLOATING)
-        until(lambda: points_to(scene, FLOATING, OTHER))
+        until(lambda: points_to(scene, FLOATING, OTHER), "the client believes the announcement")
 
 
 @isolated

@@ -10,7 +10,8 @@ import pytest
 
 from picluster.model.inventory import FloatingAddress
 from tests.adapters.isolation import isolated
-from tests.adapters.scene import BOTH, FLOATING, INTRUDER, PATIENCE_S, Scene, host_route, points_to, until
+from tests.adapters.scene import BOTH, FLOATING, INTRUDER, Scene, host_route, points_to
+from tests.patience import PATIENCE_S, until
 
 
 def connected(scene: Scene, floating: FloatingAddress) -> tuple[socket.socket, socket.socket, socket.socket]:
@@ -94,7 +95,7 @@ def test_after_a_power_cut_the_next_holder_ends_the_connection_of_a_client_that_
             scene.intruder.links.add_address("eth0", host_route(floating))
             with scene.intruder.namespace.entered():
                 scene.intruder.neighbours().announce("eth0", floating.address)
-            until(functools.partial(points_to, scene, floating, INTRUDER))
+            until(functools.partial(points_to, scene, floating, INTRUDER), "the client knows the next holder")
             client.send(b"?")
             with pytest.raises(ConnectionResetError):
                 client.recv(1)

@@ -19,7 +19,8 @@ from picluster.adapters.nftables import (
 )
 from picluster.ports import GateRestored
 from tests.adapters.isolation import isolated
-from tests.adapters.scene import BOTH, FLOATING, FLOATING6, Scene, host_route, until
+from tests.adapters.scene import BOTH, FLOATING, FLOATING6, Scene, host_route
+from tests.patience import until
 
 CREATE_TABLE, DELETE_TABLE, DELETE_RULE = 0, 2, 8
 NFTA_TABLE_FLAGS = 2
@@ -150,5 +151,5 @@ def test_an_address_that_floats_no_more_is_guarded_no_more() -> None:
         keeper.forget(FLOATING6)
         assert keeper.observations() == []
         scene.switch.down("pi-eth0")
-        until(lambda: not scene.pi.state("eth0").up)
+        until(lambda: not scene.pi.state("eth0").up, "the interface is down")
         assert keeper.observations() == []

@@ -16,7 +16,8 @@ from picluster.adapters.gate import Gate, Moment, tick_ns
 from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress
 from tests.adapters.isolation import isolated
-from tests.adapters.scene import FLOATING, FLOATING6, MS, Scene, tables, until
+from tests.adapters.scene import FLOATING, FLOATING6, MS, Scene, tables
+from tests.patience import until
 
 YEAR_NS = 365 * 86_400 * 1_000 * MS
 NOBODY = 65_534
@@ -122,7 +123,7 @@ def test_what_is_only_routed_through_this_machine_passes() -> None:
             except TimeoutError:
                 return False
 
-        until(forwarded)
+        until(forwarded, "the packet comes through")
 
 
 @isolated

@@ -20,15 +20,14 @@ from tests.adapters.scene import (
     FLOATING,
     INTRUDER,
     MS,
-    PATIENCE_S,
     PI,
     Scene,
     arrived,
     host_route,
     neighbour_mac,
     points_to,
-    until,
 )
+from tests.patience import PATIENCE_S, until
 
 
 @isolated
@@ -42,7 +41,7 @@ def test_a_neighbour_believes_the_announcement_at_once() -> None:
             keeper = scene.keeper()
             assert keeper.hold(floating, scene.lease(60_000))
             keeper.announce(floating)
-            until(functools.partial(points_to, scene, floating, PI))
+            until(functools.partial(points_to, scene, floating, PI), "the client believes the announcement")
             keeper.close()
 
 
@@ -52,13 +51,16 @@ def test_a_standby_learns_where_the_address_went() -> None:
         keeper = scene.keeper()
         voice = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         scene.client.links.add_address("eth0", host_route(FLOATING))
-        until(
-            lambda: bool(voice.sendto(b"?", (str(FLOATING.address), 9)) and neighbour_mac(route, FLOATING.address) == CLIENT)
-        )
+
+        def client_found() -> bool:
+            voice.sendto(b"?", (str(FLOATING.address), 9))
+            return neighbour_mac(route, FLOATING.address) == CLIENT
+
+        until(client_found, "the standby knows the client as the holder")
         scene.client.links.remove_address("eth0", host_route(FLOATING))
         with scene.intruder.namespace.entered():
             scene.intruder.neighbours().announce("eth0", FLOATING.address)
-        until(lambda: neighbour_mac(route, FLOATING.address) == INTRUDER)
+        until(lambda: neighbour_mac(route, FLOATING.address) == INTRUDER, "the standby believes the announcement")
         assert keeper.observations() == []
 
 
@@ -75,7 +77,7 @@ def test_a_foreign_claim_is_told_and_own_words_are_not() -> None:
                 scene.intruder.neighbours().announce("eth0", floating.address)
             assert set(arrived(keeper)) == {ForeignClaim(floating.name, INTRUDER)}
             keeper.let_go(floating)
-            until(lambda: keeper.observations() == [])
+            until(lambda: keeper.observations() == [], "all has been told")
 
 
 @isolated
@@ -118,7 +120,7 @@ def test_a_foreign_machine_that_only_ever_answers_is_found_while_holding() -> No
             assert keeper.hold(floating, ahead.now_ns() + 60_000 * MS)
             scene.intruder.links.add_address("eth0", host_route(floating))
             # The kernel joins a new address's multicast group only some time after it has said that the address is there.
-            until(functools.partial(told, keeper, floating, ahead))
+            until(functools.partial(told, keeper, floating, ahead), "the intruder is told of")
             scene.intruder.links.remove_address("eth0", host_route(floating))
             keeper.close()
 

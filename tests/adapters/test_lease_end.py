@@ -22,17 +22,8 @@ import pytest
 from picluster.adapters.clock import BootClock
 from picluster.adapters.keeper import KernelAddressKeeper
 from tests.adapters.isolation import isolated
-from tests.adapters.scene import (
-    BOTH,
-    FLOATING,
-    INTRUDER,
-    MS,
-    PATIENCE_S,
-    PI,
-    Scene,
-    forked,
-    host_route,
-)
+from tests.adapters.scene import BOTH, FLOATING, INTRUDER, MS, PI, Scene, forked, host_route
+from tests.patience import PATIENCE_S
 
 
 @isolated

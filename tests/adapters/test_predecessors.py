@@ -11,7 +11,8 @@ from picluster.adapters.netlink import Netlink
 from picluster.adapters.nftables import NETLINK_NETFILTER, NFPROTO_INET, batch, new_table
 from picluster.errors import KernelError
 from tests.adapters.isolation import isolated
-from tests.adapters.scene import BOTH, FLOATING, Scene, forked, host_route, tables, until
+from tests.adapters.scene import BOTH, FLOATING, Scene, forked, host_route, tables
+from tests.patience import until
 
 
 @isolated
@@ -29,7 +30,7 @@ def test_a_killed_predecessors_leftovers_are_cleaned_and_nothing_else() -> None:
             signal.pause()
 
         with forked(hold_both):
-            until(lambda: all(host_route(floating) in scene.configured() for floating in BOTH))
+            until(lambda: all(host_route(floating) in scene.configured() for floating in BOTH), "both addresses are there")
             assert scene.client.reaches(FLOATING.address)
         assert scene.client.reaches(FLOATING.address)
         successor = scene.keeper()
@@ -53,8 +54,8 @@ def test_between_a_killed_predecessors_gate_and_its_successors_there_is_no_momen
             signal.pause()
 
         with forked(hold_shortly):
-            until(lambda: host_route(FLOATING) in scene.configured())
-        until(lambda: not scene.client.answered(FLOATING.address))
+            until(lambda: host_route(FLOATING) in scene.configured(), "the address is there")
+        until(lambda: not scene.client.answered(FLOATING.address), "the lease ends")
         assert host_route(FLOATING) in scene.configured()
         successor = KernelAddressKeeper(scene.clock)
         assert host_route(FLOATING) in scene.configured()
