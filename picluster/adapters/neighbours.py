@@ -45,8 +45,9 @@ NEXT_HEADER_AT, TYPE_AT, TARGET_AT = 20, 54, 62
 ALL_NODES = ipaddress.IPv6Address("ff02::1")
 MOST_AT_ONCE = 64
 """Frames of one socket that one `heard` reads, so that a flood cannot keep the agent from its lease."""
-LOST = (errno.ENETDOWN, errno.ENOBUFS)
-"""Sending failed as a cable fails: the frame is lost, and `LinkChanged` tells of the reason."""
+LOST = (errno.ENETDOWN, errno.ENOBUFS, errno.EAGAIN)
+"""Sending failed as a cable fails: the interface is down, or a queue is full. The frame is lost; where the link is, too,
+`LinkChanged` tells."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
-"""Frames that no honest neighbour sends: they must cost a little, and nothing else."""
+"""Frames that no honest neighbour sends, and queues that take none: they must cost a little, and nothing else."""
 
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 
-from picluster.adapters.neighbours import ARP, ARP_REPLY, ETH_P_ARP, MOST_AT_ONCE, Neighbours, arp_frame
+from picluster.adapters.neighbours import ARP, ARP_REPLY, ETH_P_ARP, MOST_AT_ONCE, Line, Neighbours, arp_frame
 from tests.adapters.isolation import isolated
 from tests.adapters.scene import FLOATING, INTRUDER, Scene
 from tests.patience import until
@@ -57,3 +58,13 @@ def test_a_flood_is_heard_in_portions() -> None:
         until(all_heard, lambda: f"{portions} were heard")
         assert max(portions) <= MOST_AT_ONCE
         ears.close()
+
+
+def test_a_frame_for_which_a_queue_has_no_room_is_lost_and_no_error() -> None:
+    full, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with full, far_end:
+        full.setblocking(False)
+        with suppress(BlockingIOError):
+            while full.send(CLAIM):
+                pass
+        Neighbours._send(Line(1, full), CLAIM)
