@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 
 from picluster.lab.loopback import LoopbackWorld
@@ -13,15 +12,21 @@ from picluster.lab.operator import DemoOperator
 from picluster.lab.stack import Stack
 from picluster.lab.world import Fault
 from picluster.model.snapshot import ClusterSnapshot, NodeState
+from tests import patience
 from tests.adapters.isolation import isolated
 
 
-def until(operator: DemoOperator, condition: Callable[[ClusterSnapshot], bool], most_s: float = 15.0) -> ClusterSnapshot:
-    deadline = time.monotonic() + most_s
-    while not condition(snapshot := operator.snapshot()):
-        assert time.monotonic() < deadline, f"it did not come about: {snapshot}"
-        time.sleep(0.05)
-    return snapshot
+def until(operator: DemoOperator, condition: Callable[[ClusterSnapshot], bool]) -> ClusterSnapshot:
+    """Look at the dashboard until it shows this; then what it shows."""
+    shown = operator.snapshot()
+
+    def met() -> bool:
+        nonlocal shown
+        shown = operator.snapshot()
+        return condition(shown)
+
+    patience.until(met, lambda: f"the dashboard shows {shown}")
+    return shown
 
 
 def answered_by(snapshot: ClusterSnapshot) -> str:
