@@ -118,8 +118,10 @@ WRONG = [
     ["key", "directory.toml"],
     ["key", "missing/cluster.key"],
     ["key", "bad.key"],
-    ["key", "--rotate", "bad.key"],
-    ["key", "--rotate", "missing.key"],
+    ["key", "bad.key", "--rotate", "add"],
+    ["key", "missing.key", "--rotate", "add"],
+    ["key", "bad.key", "--rotate"],
+    ["key", "bad.key", "--rotate", "twice"],
     ["completion"],
     ["completion", "tcsh"],
     ["check", "good.toml", "--colour"],
@@ -204,17 +206,39 @@ def test_a_key_is_secret_and_never_overwritten(tmp_path: Path) -> None:
     assert file.read_text() == content
 
 
-def test_a_rotated_key_seals_and_the_present_one_is_still_believed(tmp_path: Path) -> None:
+def test_a_key_is_changed_in_three_steps_each_of_which_leaves_a_key_that_everybody_believes(tmp_path: Path) -> None:
     file = tmp_path / "home.key"
     picluster("key", str(file))
+
+    def step(name: str) -> tuple[bytes, ...]:
+        before = Keyring.parse(file.read_text())
+        assert picluster("key", str(file), "--rotate", name).returncode == 0
+        after = Keyring.parse(file.read_text())
+        # Nodes get the file one after the other: whoever has it and whoever does not must believe each other.
+        assert before.keys[0] in after.keys
+        assert after.keys[0] in before.keys
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        return after.keys
+
     [first] = Keyring.parse(file.read_text()).keys
-    assert picluster("key", "--rotate", str(file)).returncode == 0
-    second, still = Keyring.parse(file.read_text()).keys
-    assert still == first != second
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert picluster("key", "--rotate", str(file)).returncode == 0
-    assert Keyring.parse(file.read_text()).keys[1] == second, "never more than two"
+    present, second = step("add")
+    assert present == first != second
+    assert step("swap") == (second, first)
+    assert step("drop") == (second,)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home.key"]
+
+
+@pytest.mark.parametrize(("taken", "wrong", "mend"), [((), "swap", "add"), ((), "drop", "add"), (("add",), "add", "swap")])
+def test_a_step_that_is_not_its_turn_is_refused(tmp_path: Path, taken: tuple[str, ...], wrong: str, mend: str) -> None:
+    file = tmp_path / "home.key"
+    picluster("key", str(file))
+    for step in taken:
+        picluster("key", str(file), "--rotate", step)
+    content = file.read_text()
+    refused = picluster("key", str(file), "--rotate", wrong)
+    assert refused.returncode == 2
+    assert f"--rotate {mend}" in refused.stderr
+    assert file.read_text() == content
 
 
 # ── completion ──────────────────────────────────────────────────────────────────────────────────────────────────────
