@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import select
 import socket
 import stat
@@ -24,9 +23,9 @@ from picluster.agent.plain import rebuilt
 from picluster.errors import ControlError, InventoryError, Mistake
 from picluster.model.events import Event, EventKind, Severity
 from picluster.model.snapshot import ClusterSnapshot
+from tests.agent.file_modes import file_modes_bind
 from tests.agent.workbench import Bench
-
-PATIENCE_S = 10.0
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -380,8 +379,7 @@ def test_nobody_there_says_how_to_find_out(run_dir: Path) -> None:
         ask(run_dir, {"do": "status"})
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="needs a user whom file modes bind; this is root")
 def test_a_socket_of_somebody_else_is_explained(desk: Desk) -> None:
     (desk.run_dir / SOCKET_NAME).chmod(0)
-    with pytest.raises(ControlError, match="try with sudo"):
+    with file_modes_bind(), pytest.raises(ControlError, match="try with sudo"):
         ask(desk.run_dir, {"do": "status"})

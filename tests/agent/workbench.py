@@ -124,7 +124,7 @@ class Keeper:
     def clean_slate(self, addresses: Iterable[FloatingAddress]) -> None:
         self.record.append(("clean slate", *(floating.name for floating in addresses)))
 
-    def hold(self, floating: FloatingAddress, until_ns: int) -> bool:  # noqa: ARG002  the port's signature
+    def hold(self, floating: FloatingAddress, _until_ns: int) -> bool:
         if self.late:
             self.record.append(("hold too late", floating.name))
             return False
