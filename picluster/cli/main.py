@@ -32,6 +32,9 @@ VERBS = {
 }
 """Every verb and its line of help. `picluster.cli.VERB` has `add_arguments(parser)` and `run(arguments) -> int`."""
 
+CONSOLE_LIBRARY = "rich"
+"""What a node does without that runs an agent alone."""
+
 
 class Verb(Protocol):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
@@ -63,6 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except PiclusterError as error:
         print(f"{program}: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != CONSOLE_LIBRARY:
+            raise
+        mend = f"{sys.executable} -m pip install {CONSOLE_LIBRARY}"
+        print(f"{program}: the Python library {CONSOLE_LIBRARY} is missing, which draws; run: {mend}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

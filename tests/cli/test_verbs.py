@@ -174,6 +174,20 @@ def test_an_output_that_takes_nothing_is_no_traceback(words: list[str], output: 
     assert "Exception ignored" not in done.stderr
 
 
+WITHOUT_RICH = "import sys; sys.modules['rich'] = None; from picluster.cli.main import main; sys.exit(main(sys.argv[1:]))"
+
+
+@pytest.mark.parametrize(
+    ("verb", "code"), [("status", 2), ("watch", 2), ("demo", 2), ("check", 0), ("key", 0), ("agent", 0)]
+)
+def test_without_the_library_that_draws_a_verb_works_or_says_how_to_get_it(verb: str, code: int) -> None:
+    command = [sys.executable, "-c", WITHOUT_RICH, verb, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment())
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert ("pip install rich" in done.stderr) == bool(code)
+
+
 # ── check ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
