@@ -49,7 +49,7 @@ def isolated(body: Callable[[], None]) -> Callable[[], None]:
 
 
 def unprivileged(say: Callable[[], str]) -> str:
-    """What the function says in a forked process without privileges, whoever runs the tests. Fails the test where it raises."""
+    """What the function says in a forked process that has no privileges. Where it raises, the test fails."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
