@@ -216,6 +216,12 @@ class Scene:
         """The moment so far from now."""
         return self.clock.now_ns() + milliseconds * MS
 
+    def take(self, keeper: KernelAddressKeeper, *addresses: FloatingAddress) -> None:
+        """Hold the addresses for a minute, longer than any test lasts, and see that the client reaches them."""
+        for floating in addresses:
+            assert keeper.hold(floating, self.lease(60_000))
+            assert self.client.reaches(floating.address)
+
     def pings(self, address: IPAddress, end_ns: int) -> Iterator[None]:
         """The client asks once a millisecond until that moment; after each question it is the caller's turn."""
         while self.clock.now_ns() < end_ns:

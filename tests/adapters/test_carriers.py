@@ -32,8 +32,7 @@ def check_carrier(scene: Scene, interface: str) -> None:
     mac = scene.pi.state(interface).mac
     for floating in on(interface):
         assert not scene.client.answered(floating.address)
-        assert keeper.hold(floating, scene.lease(60_000))
-        assert scene.client.reaches(floating.address)
+        scene.take(keeper, floating)
         keeper.announce(floating)
         until(functools.partial(points_to, scene, floating, mac), "the client believes the announcement")
         with scene.intruder.namespace.entered():
@@ -105,9 +104,7 @@ def test_a_bridges_word_about_its_port_is_no_word_about_the_interface() -> None:
 def test_an_interface_that_goes_down_and_up_answers_again_with_the_next_renewal() -> None:
     with Scene() as scene:
         keeper = scene.keeper()
-        for floating in BOTH:
-            assert keeper.hold(floating, scene.lease(60_000))
-            assert scene.client.reaches(floating.address)
+        scene.take(keeper, *BOTH)
         scene.pi.down("eth0")
         until(lambda: LinkChanged("eth0", up=False) in keeper.observations(), "the link is told to be down")
         for floating in BOTH:
@@ -115,9 +112,7 @@ def test_an_interface_that_goes_down_and_up_answers_again_with_the_next_renewal(
         scene.pi.add_address("eth0", "fd77::1/64")  # the kernel took it away with the link, and not the IPv4 one
         scene.pi.up("eth0")
         until(lambda: LinkChanged("eth0", up=True) in keeper.observations(), "the link is told to be up")
-        for floating in BOTH:
-            assert keeper.hold(floating, scene.lease(60_000))
-            assert scene.client.reaches(floating.address)
+        scene.take(keeper, *BOTH)
         keeper.close()
 
 
@@ -142,9 +137,7 @@ def test_an_interface_under_another_name_is_not_the_one_that_the_inventory_means
         scene.pi.add_address("eth0", "fd77::1/64")  # the kernel took it away with the link, and not the IPv4 one
         scene.pi.up("eth0")
         assert LinkChanged("eth0", up=True) in arrived(keeper)
-        for floating in BOTH:
-            assert keeper.hold(floating, scene.lease(60_000))
-            assert scene.client.reaches(floating.address)
+        scene.take(keeper, *BOTH)
 
 
 @isolated
@@ -160,8 +153,7 @@ def test_an_interface_that_is_replaced_while_nobody_looks_answers_again_with_the
             seen.update(arrived(keeper))
         assert LinkChanged("eth0", up=False) in seen
         for floating in BOTH:
-            assert keeper.hold(floating, scene.lease(60_000))
-            assert scene.client.reaches(floating.address)
+            scene.take(keeper, floating)
             keeper.announce(floating)
             until(functools.partial(points_to, scene, floating, OTHER), "the client believes the announcement")
         keeper.close()
@@ -171,8 +163,7 @@ def test_an_interface_that_is_replaced_while_nobody_looks_answers_again_with_the
 def test_a_new_hardware_address_is_announced_as_it_is() -> None:
     with Scene() as scene:
         keeper = scene.keeper()
-        assert keeper.hold(FLOATING, scene.lease(60_000))
-        assert scene.client.reaches(FLOATING.address)
+        scene.take(keeper, FLOATING)
         until(lambda: points_to(scene, FLOATING, PI), "the client knows the holder")
         scene.pi.set_mac("eth0", OTHER)
         keeper.announce(FLOATING)
@@ -208,8 +199,7 @@ def test_an_interface_that_is_replaced_by_another_of_its_name_carries_on() -> No
             keeper.probe(FLOATING)
         scene.plug_in_pi()
         assert arrived(keeper) == [LinkChanged("eth0", up=True)]
-        assert keeper.hold(FLOATING, scene.lease(60_000))
-        assert scene.client.reaches(FLOATING.address)
+        scene.take(keeper, FLOATING)
         keeper.announce(FLOATING)
         keeper.close()
 
@@ -224,5 +214,4 @@ def test_an_interface_that_is_missing_at_the_start_may_come_later() -> None:
             keeper.hold(wireless, scene.lease(60_000))
         scene.plug_in_pi("wlan0", "dc:a6:32:00:00:02", last=2)
         assert arrived(keeper) == [LinkChanged("wlan0", up=True)]
-        assert keeper.hold(wireless, scene.lease(60_000))
-        assert scene.client.reaches(wireless.address)
+        scene.take(keeper, wireless)

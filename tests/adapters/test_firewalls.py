@@ -89,8 +89,7 @@ def test_what_was_open_when_the_rules_went_is_opened_again_for_the_rest_of_its_o
         until_ns = scene.lease(300)
         assert keeper.hold(FLOATING6, until_ns)
         flush_ruleset()
-        assert keeper.hold(FLOATING, scene.lease(60_000))
-        assert scene.client.reaches(FLOATING.address)
+        scene.take(keeper, FLOATING)
         scene.wait_until(until_ns)
         assert host_route(FLOATING6) in scene.configured()
         assert not scene.client.answered(FLOATING6.address)
@@ -131,8 +130,7 @@ def test_an_emptied_set_is_filled_by_the_next_renewal() -> None:
         with Netlink(NETLINK_NETFILTER) as netlink:
             netlink.commit(batch(flush_set(NFPROTO_INET, "picluster", FLOATING.name)))
         assert not scene.client.answered(FLOATING.address)
-        assert keeper.hold(FLOATING, scene.lease(60_000))
-        assert scene.client.reaches(FLOATING.address)
+        scene.take(keeper, FLOATING)
         assert GateRestored() not in keeper.observations()
 
 

@@ -51,8 +51,7 @@ def test_a_changed_entry_of_the_inventory_takes_the_place_of_the_old_one() -> No
         keeper = scene.keeper()
         assert keeper.hold(FLOATING, scene.lease(60_000))
         changed = FloatingAddress(FLOATING.name, ipaddress.ip_address("10.77.0.101"), "eth0", ())
-        assert keeper.hold(changed, scene.lease(60_000))
-        assert scene.client.reaches(changed.address)
+        scene.take(keeper, changed)
         assert host_route(FLOATING) not in scene.configured()
 
 
@@ -64,8 +63,7 @@ def test_an_address_that_somebody_removes_is_noticed_and_put_back() -> None:
             assert keeper.hold(floating, scene.lease(60_000))
             scene.pi.remove_address("eth0", host_route(floating))
             assert arrived(keeper) == [AddressRemoved(floating.name)]
-            assert keeper.hold(floating, scene.lease(60_000))
-            assert scene.client.reaches(floating.address)
+            scene.take(keeper, floating)
             keeper.let_go(floating)
 
 
@@ -92,8 +90,7 @@ def test_without_nftables_it_works_and_says_what_is_not_covered() -> None:
         keeper.clean_slate([FLOATING])
         (sentence,) = keeper.not_covered()
         assert "the kernel has no nftables" in sentence
-        assert keeper.hold(FLOATING, scene.lease(60_000))
-        assert scene.client.reaches(FLOATING.address)
+        scene.take(keeper, FLOATING)
         keeper.let_go(FLOATING)
         assert not scene.client.answered(FLOATING.address)
         keeper.close()

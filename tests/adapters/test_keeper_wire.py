@@ -146,9 +146,7 @@ def test_the_gateway_answers_with_the_questions_number() -> None:
 def test_an_idle_keeper_is_not_woken_by_what_does_not_concern_it() -> None:
     with Scene() as scene:
         keeper = scene.keeper()
-        for floating in BOTH:
-            assert keeper.hold(floating, scene.lease(60_000))
-            assert scene.client.reaches(floating.address)
+        scene.take(keeper, *BOTH)
         keeper.observations()
         scene.pi.add_address("eth0", "10.77.0.50/32")
         for floating in BOTH:

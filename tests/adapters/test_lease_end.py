@@ -31,8 +31,7 @@ def test_the_kernel_stops_by_itself_when_the_lease_ends_although_the_address_is_
     with Scene() as scene:
         keeper = scene.keeper()
         for floating in BOTH:
-            assert keeper.hold(floating, scene.lease(60_000))
-            assert scene.client.reaches(floating.address)
+            scene.take(keeper, floating)
             until_ns = scene.lease(150)
             assert keeper.hold(floating, until_ns)
             assert scene.answered_late(floating, until_ns) == []

@@ -10,10 +10,17 @@ from picluster.lab.mode import memory_place
 from picluster.lab.namespaces import NamespaceWorld
 from picluster.lab.operator import DemoOperator
 from picluster.lab.stack import Stack
-from picluster.lab.world import Fault
+from picluster.lab.world import Fault, World
 from picluster.model.snapshot import ClusterSnapshot, NodeState
 from tests import patience
 from tests.adapters.isolation import isolated
+
+
+def at_work(world: World) -> DemoOperator:
+    """With all Pis under power."""
+    for name in world.stack.names:
+        world.plug(name)
+    return DemoOperator(world)
 
 
 def until(operator: DemoOperator, condition: Callable[[ClusterSnapshot], bool]) -> ClusterSnapshot:
@@ -47,9 +54,7 @@ def all_know_each_other(snapshot: ClusterSnapshot) -> bool:
 @isolated
 def test_a_digit_pulls_the_holders_cable_and_the_client_says_what_it_cost() -> None:
     with NamespaceWorld(Stack(3), memory_place()) as world:
-        for name in world.stack.names:
-            world.plug(name)
-        operator = DemoOperator(world)
+        operator = at_work(world)
         holder = answered_by(until(operator, all_know_each_other))
         operator.press(holder[-1])
         assert operator.prompt == f"{holder}: power cable pulled"
@@ -65,9 +70,7 @@ def test_a_digit_pulls_the_holders_cable_and_the_client_says_what_it_cost() -> N
 @isolated
 def test_commands_go_to_the_holders_agent_and_a_frozen_one_is_not_waited_for() -> None:
     with NamespaceWorld(Stack(3), memory_place()) as world:
-        for name in world.stack.names:
-            world.plug(name)
-        operator = DemoOperator(world)
+        operator = at_work(world)
         first = answered_by(until(operator, all_know_each_other))
         operator.press("m")
         said = operator.prompt
@@ -88,9 +91,7 @@ def test_commands_go_to_the_holders_agent_and_a_frozen_one_is_not_waited_for() -
 
 def test_without_namespaces_every_key_works_too() -> None:
     with LoopbackWorld(Stack(3)) as world:
-        for name in world.stack.names:
-            world.plug(name)
-        operator = DemoOperator(world)
+        operator = at_work(world)
         first = answered_by(until(operator, all_know_each_other))
         operator.press("p")
         assert operator.prompt == f"{first}: cut off from the others"
