@@ -131,6 +131,8 @@ def test_what_a_world_cannot_do_its_keys_say() -> None:
         operator.press("x")
         assert operator.prompt == "nobody holds web at the moment"
         assert [key.keys for key in operator.key_meanings] == ["1-3", "s", "m", "p", "f", "l"]
+        # What the help page has beside the key, in a terminal of 80 columns.
+        assert all(len(key.meaning) <= 65 for key in operator.key_meanings)
         assert not world.directory.joinpath("pi1", "agent.sock").exists()
         operator.close()
     assert not world.directory.exists()
