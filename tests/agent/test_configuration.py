@@ -75,7 +75,7 @@ def test_every_key_arrives_in_its_place(home: Path) -> None:
         key_file = "below/secret"
         run_dir = "run"
         mode = "loopback"
-        hosts = ["127.0.0.1", "fe80::1%eth0"]
+        hosts = ["127.0.0.1", "FE80:0::1%eth0"]
         [loopback]
         ports = { web = 18080, dns = 18053 }
         switch = 18000
