@@ -197,6 +197,7 @@ def test_check_says_what_an_example_means(path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert path.stem.split("-")[0] in done.stdout
     assert "after a power cut an address answers again" in done.stdout
+    assert "datagrams a second" in done.stdout, "what it costs"
     assert picluster("check", str(path), "--json").stdout.startswith("{")
 
 
