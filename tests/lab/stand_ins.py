@@ -42,9 +42,9 @@ class StandInWorld(NamespaceWorld):
         until(self, condition)
 
     def count(self, requests: int) -> None:
-        """Go on until the client has sent so many more."""
-        enough = self.client.ledger.sent + requests
-        self.until(lambda: self.client.ledger.sent >= enough)
+        """Go on until the client has sent so many from now on, and has waited for their answers."""
+        now_ns = time.monotonic_ns()
+        self.until(lambda: self.client.ledger.within(now_ns, time.monotonic_ns()).requests >= requests)
 
     def answering(self) -> str:
         return self.client.ledger.answering(time.monotonic_ns())

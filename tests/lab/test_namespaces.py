@@ -33,7 +33,7 @@ def test_the_client_counts_a_cut_and_a_return() -> None:
         world.count(1_000)
         outage = world.client.ledger.aftermath(moment_ns, time.monotonic_ns())
         assert (outage.before, outage.after, outage.over) == ("pi1", "pi2", True)
-        assert 90 <= outage.lost < 1_000
+        assert 100 <= outage.lost < 1_000
         assert outage.outage_ms >= 90
         assert world.client.ledger.double_ms == 0
 
@@ -47,7 +47,7 @@ def test_two_nodes_with_the_address_are_seen_although_the_client_hears_one() -> 
         assert world.client.ledger.double_ms == 0
         world.give("pi3")
         world.until(lambda: world.client.ledger.double_ms >= 50)
-        assert world.answering() == "pi1"
+        world.until(lambda: world.answering() == "pi1")
 
 
 @needs_filters
@@ -186,7 +186,7 @@ def test_freezing_stops_the_agent_and_not_the_service() -> None:
         until_state(agent.pid, "T")
         assert state_of(service.pid) != "T"
         world.count(150)
-        assert world.answering() == "pi1"
+        world.until(lambda: world.answering() == "pi1")
         world.thaw("pi1")
         until_state(agent.pid, "S")
         world.freeze("pi1", whole=True)
