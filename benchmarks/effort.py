@@ -12,6 +12,8 @@ class Effort:
     cuts: int
     stops: int
     partition_s: float
+    healed_s: float
+    """How long it is watched after a partition has healed."""
     frozen_s: float
     loss_s: float
     flaps: int
@@ -24,5 +26,27 @@ class Effort:
         return replace(self, cuts=self.slow_cuts, stops=self.slow_stops)
 
 
-FULL = Effort(cuts=11, stops=7, partition_s=10.0, frozen_s=5.0, loss_s=12.0, flaps=6, rest_s=8.0, slow_cuts=4, slow_stops=2)
-QUICK = Effort(cuts=4, stops=3, partition_s=3.0, frozen_s=2.0, loss_s=4.0, flaps=3, rest_s=3.0, slow_cuts=2, slow_stops=1)
+FULL = Effort(
+    cuts=11,
+    stops=7,
+    partition_s=10.0,
+    healed_s=5.0,
+    frozen_s=5.0,
+    loss_s=12.0,
+    flaps=6,
+    rest_s=8.0,
+    slow_cuts=3,
+    slow_stops=2,
+)
+QUICK = Effort(
+    cuts=4,
+    stops=3,
+    partition_s=3.0,
+    healed_s=2.5,
+    frozen_s=2.0,
+    loss_s=4.0,
+    flaps=3,
+    rest_s=3.0,
+    slow_cuts=2,
+    slow_stops=1,
+)

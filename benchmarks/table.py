@@ -72,8 +72,8 @@ def _cell(results: Results, subject: System, one: Scenario, column: Column) -> s
 def _judged(found: Sequence[Verdict]) -> str:
     if not found:
         return ""
-    missed = [f"{one.goal.column.heading} {one.reached}, wanted {one.goal.wanted}" for one in found if not one.met]
-    return f"not met: {'; '.join(missed)}" if missed else "met"
+    missed = [one.goal.column.heading for one in found if not one.met]
+    return f"not met: {', '.join(missed)}" if missed else "met"
 
 
 def _goals(found: Sequence[Verdict]) -> Iterator[str]:

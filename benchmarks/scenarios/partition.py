@@ -20,8 +20,6 @@ COLUMNS = (
     Column("healed_ms", "clients agree after"),
 )
 BEFORE_S = 0.5
-HEALED_S = 5.0
-"""How long it is watched after it has healed: clients that do not agree by then count as if they did so at last."""
 
 
 def play(stage: Stage, effort: Effort) -> Figures:
@@ -32,7 +30,7 @@ def play(stage: Stage, effort: Effort) -> Figures:
         stage.machines.block(ways(stage, held))
         stage.go_on(effort.partition_s)
         stage.machines.heal()
-        healed_ms = last_ms(stage, lambda: not stage.holder or stage.holder != second.answering)
+        healed_ms = last_ms(stage, lambda: not stage.holder or stage.holder != second.answering, effort.healed_s)
         return {"double_ms": [watch.seen().double_ms], "healed_ms": [healed_ms]}
 
 
@@ -43,8 +41,9 @@ def ways(stage: Stage, held: str) -> list[tuple[str, str]]:
     return [*pairs, *((other, one) for one, other in pairs)]
 
 
-def last_ms(stage: Stage, apart: Callable[[], bool]) -> float:
-    """How long after now it was the case for the last time."""
+def last_ms(stage: Stage, apart: Callable[[], bool], watched_s: float) -> float:
+    """How long after now it was the case for the last time. Clients that are apart all the time count as if they agreed at
+    the end of it."""
     began_ns = last_ns = time.monotonic_ns()
 
     def look() -> bool:
@@ -53,5 +52,5 @@ def last_ms(stage: Stage, apart: Callable[[], bool]) -> float:
             last_ns = time.monotonic_ns()
         return False
 
-    stage.until(look, HEALED_S)
+    stage.until(look, watched_s)
     return (last_ns - began_ns) / 1e6
