@@ -24,7 +24,7 @@ from picluster.lab import report
 from picluster.lab.machine import Machine
 from picluster.lab.machines import UNIT, MachineWorld, machines_refused, run_machines
 from picluster.lab.root_system import root_system
-from tests.scenarios.conftest import ROWS
+from tests.conftest import ROWS
 from tests.scenarios.stage import AFTERMATH_S, WEB, Row, SceneWorld, Setting, Stage
 
 __all__ = ["WEB", "MachineStage", "machines"]

@@ -36,8 +36,8 @@ from picluster.lab.programs import start
 from picluster.lab.script import Director
 from picluster.lab.stack import Stack, agent_command
 from tests.adapters.isolation import reason_to_skip
+from tests.conftest import ROWS
 from tests.lab.stand_ins import filters_refused
-from tests.scenarios.conftest import ROWS
 
 WHOLE_S = 60.0
 """How long a scenario may take."""
