@@ -19,6 +19,7 @@ from picluster.errors import PiclusterError
 
 VERBS = {
     "demo": "a stack of virtual Pis on this machine: pull the plug, watch the address move",
+    "lab": "virtual Pis that really boot, and stay up between commands (root)",
     "watch": "the live dashboard of a running cluster",
     "status": "one look at a running cluster; exit code 0 healthy, 1 degraded, 2 down",
     "standby": "on this node: hold nothing until told otherwise, and go on voting",

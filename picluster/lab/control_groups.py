@@ -35,6 +35,11 @@ class ControlGroup:
             place.mkdir()
 
     @property
+    def path(self) -> Path:
+        """Its directory in the hierarchy of version 2."""
+        return self._unified
+
+    @property
     def entrances(self) -> list[Path]:
         """A process that writes its number into each of these belongs to the group from then on."""
         return [place / "cgroup.procs" for place in self._all]

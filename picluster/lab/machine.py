@@ -18,7 +18,7 @@ from picluster.errors import LabError
 from picluster.lab.control_groups import ControlGroup
 from picluster.lab.programs import start
 
-__all__ = ["REBOOTS", "Machine"]
+__all__ = ["REBOOTS", "Machine", "entrance", "is_first"]
 
 REBOOTS = 133
 """The exit code of nspawn when what runs in it wants to boot anew."""
@@ -55,7 +55,7 @@ class Machine:
     def run(self, *words: str, check: bool = True) -> str:
         """Run a command as the Pi's root; returns what it says on its standard output. Raises LabError where it fails, if
         that is to be checked."""
-        command = [*self.entrance(), *words]
+        command = [*entrance(self.leader()), *words]
         try:
             done = subprocess.run(
                 command,
@@ -72,16 +72,17 @@ class Machine:
             raise LabError(f"on {self.name} this failed: {' '.join(words)}. It says: {done.stderr.strip()}")
         return done.stdout.strip()
 
-    def entrance(self) -> list[str]:
-        """The command that runs another one inside, for whoever is in the lab's PID namespace."""
-        return ["nsenter", f"--target={self.leader()}", "--mount", "--uts", "--ipc", "--net", "--pid", "--"]
+    @property
+    def group(self) -> Path:
+        """The control group that all its processes are below, as a directory."""
+        return self._group.path
 
     def leader(self) -> int:
         """Its process 1, by the number that it has here; waited for while it boots. Raises LabError where there is none."""
         deadline = time.monotonic() + BOOTING_S
         while self._process is not None and self._process.poll() is None and time.monotonic() < deadline:
             for child in self._children(self._process.pid):
-                if _is_first(child):
+                if is_first(child):
                     return child
             time.sleep(STEP_S)
         raise LabError(f"{self.name} is not running")
@@ -139,7 +140,13 @@ class Machine:
             return []
 
 
-def _is_first(pid: int) -> bool:
+def entrance(leader: int) -> list[str]:
+    """What a command begins with that is to run inside; `leader` is its process 1, by the number that it has for whoever
+    runs it."""
+    return ["nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--wd", "--"]
+
+
+def is_first(pid: int) -> bool:
     """Whether it is process 1 of its PID namespace, and has become what it is to be."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")

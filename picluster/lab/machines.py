@@ -63,13 +63,14 @@ class MachineWorld(NamespaceWorld):
     def freeze(self, name: str, *, whole: bool = False) -> None:
         if whole:
             self._pis[name].freeze()
+            self.frozen.add(name)
         else:
+            # Not for long: its unit has a watchdog.
             self.signal_agent(name, signal.SIGSTOP)
-        self.frozen.add(name)
 
     def thaw(self, name: str) -> None:
         self._pis[name].thaw()
-        # Its systemd may have started another agent meanwhile, to which this does nothing.
+        # The watchdog may have had another agent started meanwhile, to which this does nothing.
         self.signal_agent(name, signal.SIGCONT)
         self.frozen.discard(name)
 
