@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from picluster.adapters.control import LARGEST_BACKLOG, LONGEST_REQUEST, MOST_CALLERS, SOCKET_NAME, ControlSocket, ask
-from picluster.agent.control import Control
+from picluster.agent.control import Control, read_request
 from picluster.agent.plain import rebuilt
 from picluster.errors import ControlError, InventoryError, Mistake
 from picluster.model.events import Event, EventKind, Severity
@@ -383,3 +383,9 @@ def test_a_socket_of_somebody_else_is_explained(desk: Desk) -> None:
     (desk.run_dir / SOCKET_NAME).chmod(0)
     with file_modes_bind(), pytest.raises(ControlError, match="try with sudo"):
         ask(desk.run_dir, {"do": "status"})
+
+
+@pytest.mark.parametrize("line", [b"", b"status", b"\xff", b"[" * 4_000, b'{"do": ', b'["status"]', b"9" * 4_090], ids=repr)
+def test_what_is_no_request_is_told_what_one_looks_like(line: bytes) -> None:
+    with pytest.raises(ValueError, match="a request is a JSON object"):
+        read_request(line)
