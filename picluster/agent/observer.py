@@ -128,12 +128,15 @@ class Feed:
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
         self._latest = observer.snapshot()
+        self._failure: Exception | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
         self._thread.start()
 
     def latest(self) -> ClusterSnapshot:
-        """At most `PICTURE_S` old."""
+        """At most `PICTURE_S` old. Raises what ended the observer: a picture that stands still looks like a calm cluster."""
+        if self._failure is not None:
+            raise self._failure
         return self._latest
 
     def close(self) -> None:
@@ -142,6 +145,9 @@ class Feed:
         self._observer.close()
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            self._observer.run_for(PICTURE_S)
-            self._latest = self._observer.snapshot()
+        try:
+            while not self._stop.is_set():
+                self._observer.run_for(PICTURE_S)
+                self._latest = self._observer.snapshot()
+        except Exception as error:  # it belongs to whoever looks, in another thread
+            self._failure = error

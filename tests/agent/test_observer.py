@@ -8,13 +8,14 @@ from random import Random
 import pytest
 
 from picluster.agent.messenger import Identity, Messenger
-from picluster.agent.observer import Observer, ObserverPorts
+from picluster.agent.observer import Feed, Observer, ObserverPorts
 from picluster.model.endpoint import Endpoint
 from picluster.model.inventory import Role
 from picluster.model.messages import Cause, Heartbeat, Held
 from picluster.model.sighting import Sighting
 from picluster.model.snapshot import NodeState
 from picluster.wire import Keyring
+from tests import patience
 from tests.agent.workbench import HOMES, KEYRING, MS, SECOND, Beacon, Clock, Datagrams, inventory
 
 PLACE = Endpoint("10.77.0.1", 40_000)
@@ -85,3 +86,18 @@ def test_a_dead_holder_is_not_shown_again_when_its_heir_loses_its_majority() -> 
 def test_a_wrong_key_is_told_of_as_long_as_somebody_is_missing(keyring: Keyring, told: bool) -> None:
     table = Table(keyring)
     assert any("another key" in notice for notice in table.observer.snapshot().notices) == told
+
+
+def test_an_observer_that_has_ended_is_no_calm_cluster() -> None:
+    # The descriptors of the workbench are none, so nobody can wait for them.
+    feed = Feed(Table().observer)
+
+    def ended() -> bool:
+        try:
+            feed.latest()
+        except OSError:
+            return True
+        return False
+
+    patience.until(ended, "the end of the observer is told")
+    feed.close()
