@@ -3,6 +3,7 @@
 #   make demo      a stack of virtual Pis on this machine: pull the plug, watch the address move
 #   make test      every test that this machine can run (root: all of them)
 #   make scenarios what goes wrong in networks and machines, played on virtual Pis: who answers is counted
+#   make machines  the same on Pis that really boot (systemd-nspawn), with the agent as a service; needs root
 #   make check     format, lint, types
 #   make simulate  the failover rules under seeded faults        make simulate SEEDS=2000
 #   make bench     measured figures, as ratios against a peer in the same run
@@ -17,7 +18,7 @@ BIN    := $(VENV)/bin
 SEEDS  ?= 200
 ARGS   ?=
 
-.PHONY: help demo test scenarios check format simulate bench clean
+.PHONY: help demo test scenarios machines check format simulate bench clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -43,6 +44,9 @@ test: $(VENV)/dev
 # One at a time: virtual Pis share the cores of this machine, and nothing is to move because another stack boots.
 scenarios: $(VENV)/dev
 	@$(BIN)/python -m pytest tests/scenarios -m scenario $(ARGS)
+
+machines: $(VENV)/dev
+	@$(BIN)/python -m pytest tests/machines -m machine $(ARGS)
 
 check: $(VENV)/dev
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

@@ -1,101 +1,98 @@
-"""`make bench`: power cuts under picluster and under keepalived, on the same virtual Pis, in one run.
+"""`make bench`: picluster and its peers on the same virtual Pis, one after the other, and what a client saw of each.
 
-Ratios are what counts: the milliseconds depend on the machine. Without keepalived (Debian: apt install keepalived) the
-peer's rows are missing, and the output says so.
+    make bench                                   everything, some 15 minutes
+    make bench ARGS=--quick                      picluster and keepalived, some 3 minutes
+    make bench ARGS="--only pacemaker/cut"       a system and a scenario, or either of both, with * as in file names
+    make bench ARGS="--json FILE --svg FILE"     the results for programs, and as a picture
+    make bench ARGS="--from FILE --svg FILE"     table and picture of an earlier run
+
+Ratios are what counts: milliseconds depend on the machine, which should have nothing else to do. The exit code is 0 where
+all goals that were measured are met, 1 where not, and 2 where nothing could be measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import shutil
+import platform
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.cuts import Outages, measure
-from benchmarks.worlds import KeepalivedWorld, PresetWorld
-from picluster.adapters.namespaces import run_isolated
+from benchmarks import packages
+from benchmarks.chart import chart
+from benchmarks.goals import verdicts
+from benchmarks.plan import Part, plan
+from benchmarks.results import Results, load
+from benchmarks.runner import run
+from benchmarks.table import table
 from picluster.errors import LabError
-from picluster.lab.mode import memory_place
-from picluster.lab.stack import Stack
-from picluster.lab.world import World
+from picluster.lab.mode import namespaces_refused
 
-Maker = Callable[[Stack, Path], World]
-# Each subject stands beside the peer's setting that it is to be measured against.
-SUBJECTS: tuple[tuple[str, str, Maker], ...] = (
-    ("keepalived, advert 0.1 s", "", lambda stack, place: KeepalivedWorld(stack, place, 0.1)),
-    ("picluster, wired", "keepalived, advert 0.1 s", lambda stack, place: PresetWorld(stack, place, "wired")),
-    ("keepalived, advert 0.01 s", "", lambda stack, place: KeepalivedWorld(stack, place, 0.01)),
-    ("picluster, sprint", "keepalived, advert 0.01 s", lambda stack, place: PresetWorld(stack, place, "sprint")),
-)
+MET, NOT_MET, NOT_MEASURED = 0, 1, 2
 
 
 def main() -> int:
+    arguments = read_arguments()
+    try:
+        results = load(arguments.earlier) if arguments.earlier else measured(arguments)
+    except LabError as error:
+        print(error, file=sys.stderr)
+        return NOT_MEASURED
+    print(table(results))
+    if arguments.json:
+        arguments.json.write_text(results.as_json() + "\n", encoding="utf-8")
+    if arguments.svg:
+        arguments.svg.write_text(chart(results), encoding="utf-8")
+    failed = any(finding.failure for finding in results.findings)
+    return NOT_MET if failed or any(not one.met for one in verdicts(results) if one.value is not None) else MET
+
+
+def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--nodes", type=int, default=3, help="how many virtual Pis (default: 3)")
-    parser.add_argument("--cuts", type=int, default=7, help="power cuts of each subject (default: 7)")
-    parser.add_argument("--json", action="store_true", help="the figures as JSON")
-    arguments = parser.parse_args()
-    with_peer = shutil.which("keepalived") is not None
-    figures = {
-        subject: in_a_world_of_its_own(subject, make, arguments)
-        for subject, _, make in SUBJECTS
-        if with_peer or not subject.startswith("keepalived")
-    }
-    say("")
-    print(as_json(figures) if arguments.json else table(figures, arguments, with_peer=with_peer))
-    return 0
+    parser.add_argument("--quick", action="store_true", help="picluster and keepalived, and fewer of everything")
+    parser.add_argument("--only", action="append", default=[], metavar="SYSTEM/SCENARIO", help="may be repeated")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the results")
+    parser.add_argument("--from", type=Path, metavar="FILE", dest="earlier", help="measure nothing, read what --json wrote")
+    parser.add_argument("--no-install", action="store_true", help="do without peers that are not installed")
+    return parser.parse_args()
 
 
-def say(progress: str) -> None:
-    """Where it has got to, in one line that the next one replaces; nothing where nobody looks."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{progress}", end="", file=sys.stderr, flush=True)
+def measured(arguments: argparse.Namespace) -> Results:
+    """Raises LabError where virtual Pis cannot be had here, or nothing is left to be measured."""
+    refused = namespaces_refused()
+    if refused:
+        raise LabError(f"virtual Pis in namespaces cannot be had: {refused}")
+    parts = plan(arguments.only, quick=arguments.quick)
+    missing = brought(parts, install=not arguments.no_install)
+    playable = [part for part in parts if packages.playable(part.system)]
+    findings = run(playable, Progress().say)
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
+    return Results(machine, time.strftime("%Y-%m-%d"), findings, missing)
 
 
-def in_a_world_of_its_own(subject: str, make: Maker, arguments: argparse.Namespace) -> Outages:
-    """Namespaces are left by ending the process in them, so the figures come back through a pipe."""
-    reading, writing = os.pipe()
-
-    def inside() -> int:
-        os.close(reading)
-        with make(Stack(arguments.nodes), memory_place()) as world:
-            outages = measure(subject, world, arguments.cuts, say)
-        os.write(writing, json.dumps([outages.outages_ms, outages.double_ms]).encode())
-        return 0
-
-    code = run_isolated(inside)
-    os.close(writing)
-    with os.fdopen(reading) as results:
-        if code:
-            raise LabError(f"{subject} could not be measured")
-        outages_ms, double_ms = json.load(results)
-    return Outages(subject, tuple(outages_ms), double_ms)
+def brought(parts: Sequence[Part], *, install: bool) -> list[str]:
+    """Install what is missing where that can be done; returns what stays missing, as sentences."""
+    wanted = packages.missing(part.system for part in parts)
+    refused = packages.why_not(wanted) if install else f"not installed: {' '.join(wanted)}"
+    if wanted and not refused:
+        print(f"installing {' '.join(wanted)}", file=sys.stderr)
+        packages.install(wanted)
+    left_out = [part.system.title for part in parts if not packages.playable(part.system)]
+    return [f"{', '.join(left_out)}: {refused}"] if left_out else []
 
 
-def table(figures: dict[str, Outages], arguments: argparse.Namespace, *, with_peer: bool) -> str:
-    lines = [
-        f"power cut of the holder, {arguments.nodes} virtual Pis, {arguments.cuts} cuts each, seen by a client at 1,000/s",
-        "",
-        f"{'subject':<27} {'median':>9} {'worst':>9}   {'of the peer':<20}",
-    ]
-    for subject, peer, _ in SUBJECTS:
-        if subject not in figures:
-            continue
-        mine, theirs = figures[subject], figures.get(peer)
-        ratio = f"{mine.median_ms / theirs.median_ms:.2f} / {mine.worst_ms / theirs.worst_ms:.2f}" if theirs else ""
-        lines.append(f"{subject:<27} {mine.median_ms:>6.0f} ms {mine.worst_ms:>6.0f} ms   {ratio:<20}")
-    if not with_peer:
-        lines += ["", "keepalived is not installed, so there is nobody to compare with: apt install keepalived"]
-    return "\n".join(lines)
+class Progress:
+    """Where it has got to, a line for each step, with the time since the beginning."""
 
+    def __init__(self) -> None:
+        self._began_s = time.monotonic()
 
-def as_json(figures: dict[str, Outages]) -> str:
-    return json.dumps(
-        {name: {"outages_ms": one.outages_ms, "double_ms": one.double_ms} for name, one in figures.items()}, indent=2
-    )
+    def say(self, words: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - self._began_s), 60)
+        print(f"{minutes:>3}:{seconds:02} {words}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ fsync: a crash of the machine is the end of the boot, and of what the file is ab
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from picluster.model.timing import LONGEST_LEASE_MS
@@ -16,6 +17,8 @@ __all__ = ["FileBootRecord"]
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 FILE_NAME = "longest-term"
+LONGEST_US = LONGEST_LEASE_MS * 1_000
+TERM = re.compile(r"[0-9]{1,9}\n?")
 
 
 class FileBootRecord:
@@ -51,10 +54,10 @@ class FileBootRecord:
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError):
-            return LONGEST_LEASE_MS * 1_000
-        if not term.strip().isdecimal():
+            return LONGEST_US
+        if not TERM.fullmatch(term) or int(term) > LONGEST_US:
             # Damaged, perhaps in this very boot: the longest term that can have been granted is the safe guess.
-            return LONGEST_LEASE_MS * 1_000
+            return LONGEST_US
         return int(term) if boot_id == self._boot_id else None
 
 

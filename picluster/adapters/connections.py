@@ -32,7 +32,7 @@ IDENTITY_AT, IDENTITY_BYTES = 4, 48
 """struct inet_diag_sockid in an answer: ports, addresses, interface and cookie."""
 INET_DIAG_REQ_BYTECODE, INET_DIAG_BC_S_COND = 1, 7
 OPERATION, CONDITION, ANY_PORT = struct.Struct("=BBH"), struct.Struct("=BBxxi"), -1
-TCP_SYN_RECV, TCP_TIME_WAIT, TCP_CLOSE, TCP_LISTEN, TCP_NEW_SYN_RECV = 3, 6, 7, 10, 12
+TCP_TIME_WAIT, TCP_CLOSE, TCP_LISTEN, TCP_NEW_SYN_RECV = 6, 7, 10, 12
 CONNECTED = 0x1FFF & ~sum(1 << state for state in (0, TCP_TIME_WAIT, TCP_CLOSE, TCP_LISTEN, TCP_NEW_SYN_RECV))
 """States in which somebody at the other end may be waiting."""
 

@@ -303,11 +303,11 @@ class Gate:
                 return
 
     def _stands(self) -> bool:
-        """Whether our rules are there as we made them. The generation is asked first: what changes after that is noticed
-        by the renewal."""
+        """Whether our rules are there as we made them; never, where they were gone before they could be read. The generation
+        is asked first: what changes after that is noticed by the renewal."""
         try:
             self._generation = generation(self._netlink)
-            return rules_of(self._netlink, FAMILIES, TABLE) == self._standing
+            return rules_of(self._netlink, FAMILIES, TABLE) == self._standing != []
         except OSError as error:
             raise _refused(error) from error
 

@@ -144,7 +144,8 @@ class KernelAddressKeeper:
         self.let_go(known)
         if self._gate is not None:
             self._gate.uncover(known)
-        del self._known[floating.name]
+        for table in (self._known, self._probed_ns, self._patrol_ns):
+            table.pop(floating.name, None)
         if all(other.interface != known.interface for other in self._known.values()):
             self._addresses.unwatch(known.interface)
 

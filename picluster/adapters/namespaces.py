@@ -15,13 +15,22 @@ import select
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
 
-__all__ = ["NetworkNamespace", "isolate", "limit_memory", "mount_memory", "read_only", "run_isolated", "why_not"]
+__all__ = [
+    "NetworkNamespace",
+    "isolate",
+    "limit_memory",
+    "mount_memory",
+    "mount_overlay",
+    "read_only",
+    "run_isolated",
+    "why_not",
+]
 
 # linux/sched.h, linux/mount.h, linux/prctl.h
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
@@ -41,23 +50,26 @@ def _call(name: str, *arguments: object) -> None:
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
-def isolate(*, pids: bool = False) -> None:
+def isolate(*, pids: bool = False, users: bool = True) -> None:
     """Move this process, which must have a single thread, into a user, network and mount namespace of its own. It is root
-    there. With `pids`, the next child that it forks becomes process 1 of a PID namespace.
+    there. With `pids`, the next child that it forks becomes process 1 of a PID namespace. Without `users` there is no user
+    namespace, and it has to be the machine's root already.
 
     Raises OSError where the system forbids it.
     """
     uid, gid = os.getuid(), os.getgid()
-    _call("unshare", CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | (CLONE_NEWPID if pids else 0))
-    # Without giving up setgroups() an ordinary user may not map a group (user_namespaces(7)).
-    Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-    Path("/proc/self/uid_map").write_text(f"0 {uid} 1", encoding="ascii")
-    Path("/proc/self/gid_map").write_text(f"0 {gid} 1", encoding="ascii")
+    _call("unshare", CLONE_NEWNET | CLONE_NEWNS | (CLONE_NEWPID if pids else 0) | (CLONE_NEWUSER if users else 0))
+    if users:
+        # Without giving up setgroups() an ordinary user may not map a group (user_namespaces(7)).
+        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+        Path("/proc/self/uid_map").write_text(f"0 {uid} 1", encoding="ascii")
+        Path("/proc/self/gid_map").write_text(f"0 {gid} 1", encoding="ascii")
     _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
 
 
-def run_isolated(function: Callable[[], int]) -> int:
-    """Run the function as process 1 of its own user, network, mount and PID namespaces, and return its exit code.
+def run_isolated(function: Callable[[], int], *, users: bool = True) -> int:
+    """Run the function as process 1 of its own user, network, mount and PID namespaces, and return its exit code. Without
+    `users` it has no user namespace, and this process has to be the machine's root.
 
     This process waits, and must have one thread at most that matters: the function runs in a forked grandchild. When the
     function ends, or any process of the chain is killed, however hard, the kernel kills everything that was started inside.
@@ -69,7 +81,7 @@ def run_isolated(function: Callable[[], int]) -> int:
     child = os.fork()
     if child == 0:
         os.close(refused)
-        _guarded(lambda: _isolated_parent(function, parent, refused_writer))
+        _guarded(lambda: _isolated_parent(function, parent, refused_writer, users=users))
     os.close(refused_writer)
     with os.fdopen(refused, encoding="utf-8") as pipe:
         number = pipe.read()
@@ -79,10 +91,10 @@ def run_isolated(function: Callable[[], int]) -> int:
     return code
 
 
-def _isolated_parent(function: Callable[[], int], parent: int, refused: int) -> int:
+def _isolated_parent(function: Callable[[], int], parent: int, refused: int, *, users: bool) -> int:
     """The process between: in the new namespaces, but only its child is in the new PID namespace."""
     try:
-        isolate(pids=True)
+        isolate(pids=True, users=users)
     except OSError as error:
         os.write(refused, str(error.errno).encode())
         return 1
@@ -146,6 +158,20 @@ def limit_memory(directory: Path, size_bytes: int) -> None:
     """From now on no more than this goes into what `mount_memory` has put there; 0 lifts the limit. Raises OSError where
     there is more in it already."""
     _call("mount", b"none", os.fsencode(directory), None, MS_REMOUNT | MS_NOSUID | MS_NODEV, f"size={size_bytes}".encode())
+
+
+def mount_overlay(target: Path, layers: Sequence[Path], disk: Path, scratch: Path) -> None:
+    """Show these layers as one tree, the first on top; what is written goes to `disk` alone (Documentation/filesystems/
+    overlayfs.rst). `scratch` is the kernel's own, an empty directory beside `disk`. Raises OSError."""
+    below = ":".join(map(str, layers))
+    _call(
+        "mount",
+        b"overlay",
+        os.fsencode(target),
+        b"overlay",
+        0,
+        f"lowerdir={below},upperdir={disk},workdir={scratch}".encode(),
+    )
 
 
 @contextmanager

@@ -30,9 +30,11 @@ BROADCAST = b"\xff" * 6
 NO_MAC = bytes(6)
 ARP = struct.Struct("!HHBBH6s4s6s4s")
 """Hardware and protocol type, their lengths, operation; sender's MAC and address; target's MAC and address."""
+ARP_OF_IPV4 = struct.pack("!HHBB", 1, 0x0800, 6, 4)
+"""How every ARP message for IPv4 on Ethernet begins."""
 ARP_REQUEST, ARP_REPLY = 1, 2
-ARP_SENDER_AT = 28
-"""Offset in an Ethernet frame."""
+ARP_AT, ARP_SENDER_AT = 14, 28
+"""Offsets in an Ethernet frame."""
 ICMPV6 = 58
 NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT = 135, 136
 OVERRIDE = 0x20000000
@@ -41,8 +43,11 @@ SOURCE_MAC, TARGET_MAC = 1, 2
 NEXT_HEADER_AT, TYPE_AT, TARGET_AT = 20, 54, 62
 """Offsets in an Ethernet frame whose IPv6 header ICMPv6 follows; neighbour discovery is never fragmented (RFC 6980)."""
 ALL_NODES = ipaddress.IPv6Address("ff02::1")
-LOST = (errno.ENETDOWN, errno.ENOBUFS)
-"""Sending failed as a cable fails: the frame is lost, and `LinkChanged` tells of the reason."""
+MOST_AT_ONCE = 64
+"""Frames of one socket that one `heard` reads, so that a flood cannot keep the agent from its lease."""
+LOST = (errno.ENETDOWN, errno.ENOBUFS, errno.EAGAIN)
+"""Sending failed as a cable fails: the interface is down, or a queue is full. The frame is lost; where the link is, too,
+`LinkChanged` tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +194,9 @@ class Neighbours:
         """What neighbours have said since the last call."""
         spoken: list[Speech] = []
         for (interface, version), line in self._lines.items():
-            for frame in _waiting(line.socket):
-                mac, to_us = frame[6:12].hex(":"), frame[:6] == line.mac
-                if version == 4:
-                    _, _, _, _, operation, sender_mac, sender, _, _ = ARP.unpack_from(frame, 14)
-                    address: IPAddress = ipaddress.IPv4Address(sender)
-                    mac, to_us = sender_mac.hex(":"), to_us and operation == ARP_REPLY
-                else:
-                    address = ipaddress.IPv6Address(frame[TARGET_AT : TARGET_AT + 16])
-                spoken.append(Speech(interface, address, mac, to_us))
+            read = _arp_speech if version == 4 else _discovery_speech
+            speeches = (read(interface, frame, line.mac) for frame in _waiting(line.socket))
+            spoken += [speech for speech in speeches if speech is not None]
         return spoken
 
     def close(self) -> None:
@@ -245,15 +244,29 @@ class Neighbours:
                 raise KernelError(f"the frame could not be sent: {error.strerror}") from error
 
 
+def _arp_speech(interface: str, frame: bytes, own_mac: bytes) -> Speech | None:
+    """None where it is no ARP for IPv4 on Ethernet: the kernel's filter has looked at the sender's address alone."""
+    if len(frame) < ARP_AT + ARP.size or not frame.startswith(ARP_OF_IPV4, ARP_AT):
+        return None
+    _, _, _, _, operation, mac, sender, _, _ = ARP.unpack_from(frame, ARP_AT)
+    return Speech(interface, ipaddress.IPv4Address(sender), mac.hex(":"), frame[:6] == own_mac and operation == ARP_REPLY)
+
+
+def _discovery_speech(interface: str, frame: bytes, own_mac: bytes) -> Speech:
+    address = ipaddress.IPv6Address(frame[TARGET_AT : TARGET_AT + 16])
+    return Speech(interface, address, frame[6:12].hex(":"), frame[:6] == own_mac)
+
+
 def _waiting(listener: socket.socket) -> list[bytes]:
     frames: list[bytes] = []
-    while True:
+    for _ in range(MOST_AT_ONCE):
         try:
             frames.append(listener.recv(2_048))
         except BlockingIOError:
-            return frames
+            break
         except OSError as error:
             # ENETDOWN is reported once, when the interface goes down; what else waits is read in the next turn.
             if error.errno not in LOST:
                 raise
-            return frames
+            break
+    return frames

@@ -43,25 +43,25 @@ class OwnInterface:
 def own_interfaces(wanted: Collection[str], leave_out: Collection[IPAddress]) -> tuple[OwnInterface, ...]:
     """The interfaces that have a carrier and an address, without the addresses to leave out.
 
-    `wanted` names interfaces, or addresses whose interfaces are meant with just these addresses; empty means every
-    interface but the loopback, and but the ports of bridges (each container has one) that have a link-local address only.
+    `wanted` names interfaces, or addresses (link-local ones perhaps with their zone) whose interfaces are meant with just
+    these addresses; empty means every interface but the loopback, and but the ports of bridges (each container has one) that
+    have a link-local address only.
     Raises OSError where the system does not tell.
     """
+    named = frozenset(wanted)
     down, ports = _down_and_ports()
     found: dict[str, tuple[IPAddress, ...]] = {}
     for adapter in ifaddr.get_adapters():
         # An alias such as eth0:1 is an address label of old tools; its interface is eth0.
         name = adapter.name.partition(":")[0]
         usable = [address for ip in adapter.ips if (address := _usable(ip)) is not None and address not in leave_out]
-        found[name] = found.get(name, ()) + tuple(address for address in usable if _is_wanted(name, address, wanted))
-    idle = down | {
-        name for name in ports.difference(wanted) if all(address.is_link_local for address in found.get(name, ()))
-    }
+        found[name] = found.get(name, ()) + tuple(address for address in usable if _is_wanted(name, address, named))
+    idle = down | {name for name in ports - named if all(address.is_link_local for address in found.get(name, ()))}
     return tuple(OwnInterface(name, addresses) for name, addresses in found.items() if addresses and name not in idle)
 
 
-def _is_wanted(name: str, address: IPAddress, wanted: Collection[str]) -> bool:
-    return name in wanted or str(address) in wanted if wanted else not address.is_loopback
+def _is_wanted(name: str, address: IPAddress, wanted: frozenset[str]) -> bool:
+    return not wanted.isdisjoint((name, str(address), f"{address}%{name}")) if wanted else not address.is_loopback
 
 
 def _usable(ip: ifaddr.IP) -> IPAddress | None:

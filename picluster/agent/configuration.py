@@ -133,15 +133,16 @@ def _read_node(root: Table, inventory: Inventory | None) -> Node | None:
 
 
 def _read_hosts(root: Table) -> tuple[str, ...]:
-    hosts = root.names("hosts") or ()
-    for host in hosts:
+    """In the one spelling that addresses of this machine are compared in."""
+    hosts = []
+    for host in root.names("hosts") or ():
         try:
-            ipaddress.ip_address(host)
+            hosts.append(str(ipaddress.ip_address(host)))
         except ValueError:
             root.add(
                 "hosts", f"{quoted(host)} is no IP address", 'Write addresses of this machine, such as ["192.168.1.11"]'
             )
-    return hosts
+    return tuple(hosts)
 
 
 def _read_ports(root: Table, section: Table, mode: Mode, inventory: Inventory | None) -> Mapping[str, int]:

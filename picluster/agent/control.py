@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
 from picluster.agent.daemon import Agent, Logged
 from picluster.agent.plain import Plain, plain
@@ -75,12 +76,11 @@ class Control:
 
 def read_request(line: bytes) -> dict[str, str]:
     """The request's words. ValueError where it is none."""
-    try:
+    request = None
+    with suppress(ValueError, RecursionError):
         request = json.loads(line)
-    except RecursionError as error:
-        raise ValueError("a request is not that deep") from error
     if not isinstance(request, dict):
-        raise ValueError('a request is a JSON object, such as {"do": "status"}')  # noqa: TRY004  the caller's fault, not ours
+        raise ValueError('a request is a JSON object in one line, such as {"do": "status"}')  # noqa: TRY004  the caller's fault
     return {key: str(value) for key, value in request.items()}
 
 

@@ -15,6 +15,7 @@ from picluster.adapters.clock import BootClock
 from picluster.adapters.control import ControlSocket
 from picluster.adapters.datagrams import UdpDatagrams
 from picluster.adapters.signals import Signals
+from picluster.adapters.supervisor import Supervisor
 from picluster.agent.configuration import AgentConfiguration, Mode, read_configuration
 from picluster.agent.control import Control
 from picluster.agent.daemon import Agent, Ports
@@ -32,14 +33,18 @@ from picluster.wire import Keyring
 SERIAL_FILE = Path("/proc/device-tree/serial-number")
 
 
-def run_agent(path: Path) -> None:
-    """Run the agent of this machine until it is told to stop. Raises PiclusterError where it cannot start."""
+def run_agent(path: Path, *, urgent: bool = False) -> None:
+    """Run the agent of this machine until it is told to stop; if it is `urgent`, with real-time priority and locked memory
+    where the system grants them. Raises PiclusterError where it cannot start."""
     settings = read_configuration(path)
     check_board(settings)
     with ExitStack() as last:
         # First of all the lock on the run directory: a second agent must not touch what the first one holds.
         callers = ControlSocket(settings.run_dir)
         last.callback(callers.close)
+        supervisor = Supervisor()
+        last.callback(supervisor.close)
+        refused = become_urgent() if urgent else ()
         signals = Signals()
         identity = Identity(settings.node.name, settings.node.role, secrets.randbits(64))
         journal = Journal()
@@ -47,9 +52,33 @@ def run_agent(path: Path) -> None:
         ports = open_ports(settings, identity, last)
         agent = Agent(settings, ports, identity, SystemRandom(), journal.log)
         last.callback(agent.close)
+        agent.listeners.append(lambda logged: supervisor.status(logged.event.text))
         reload = reloader(agent, path)
         agent.start()
-        run(agent, Control(agent, callers, reload), signals, lambda: reload_or_tell(agent, reload))
+        for gap in refused:
+            agent.tell(Event(EventKind.NOT_COVERED, Severity.WARNING, gap))
+        supervisor.ready()
+        run(agent, Control(agent, callers, reload), signals, lambda: reload_or_tell(agent, reload), supervisor.alive)
+        supervisor.stopping()
+
+
+def clean_up(path: Path) -> None:
+    """Take away what an agent that has ended left on this machine: addresses, and the gate. Raises PiclusterError, and
+    touches nothing, where an agent runs."""
+    settings = read_configuration(path)
+    with ExitStack() as last:
+        callers = ControlSocket(settings.run_dir)
+        last.callback(callers.close)
+        keeper = open_keeper(settings, BootClock())
+        last.callback(keeper.close)
+        keeper.clean_slate(settings.inventory.configuration.addresses)
+
+
+def become_urgent() -> Sequence[str]:
+    """Before the first other thread is begun. Returns what is refused; Linux alone has it all."""
+    from picluster.adapters import urgency  # noqa: PLC0415
+
+    return tuple(urgency.become_urgent())
 
 
 def open_ports(settings: AgentConfiguration, identity: Identity, last: ExitStack) -> Ports:

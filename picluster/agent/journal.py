@@ -1,6 +1,6 @@
 """Events on their way to people: one line each on standard error, for the journal or a terminal.
 
-    2026-11-23 12:03:41.2 warning took address=web node=pi1 reason=silence took_ms=148.2: web (10.77.0.100) taken from pi1 …
+    2026-11-23 12:03:41.2 info took address=web node=pi1 reason=silence took_ms=148.2: web (10.77.0.100) taken from pi1 …
 
 Under systemd the journal adds the time, and a `<4>` in front tells it the priority (man 3 sd-daemon). A terminal or a full
 disk behind standard error may block whoever writes to it, and the agent must never block: so a thread of its own writes.
@@ -56,8 +56,10 @@ class Journal:
         while (line := self._lines.get()) is not None:
             try:
                 print(line, file=self._stream, flush=True)
-            except (OSError, ValueError):
+            except (BrokenPipeError, ValueError):
                 return  # nobody listens any more
+            except OSError:
+                continue  # a full disk, say, which may have room again for the next one
 
 
 def line_of(event: Event) -> str:

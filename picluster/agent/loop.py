@@ -18,8 +18,8 @@ PARTING_NS = 1_000_000_000
 """How long a stopping agent turns on for its releases to be repeated; then it goes anyway."""
 
 
-def run(agent: Agent, control: Control, orders: Orders, reload: Callable[[], None]) -> None:
-    """Turn until told to stop, then until everything is handed over."""
+def run(agent: Agent, control: Control, orders: Orders, reload: Callable[[], None], alive: Callable[[int], None]) -> None:
+    """Turn until told to stop, then until everything is handed over; `alive` is told the time (ns) after each turn."""
     ports, clock, callers = agent.ports, agent.ports.clock, control.callers
     always = (*ports.datagrams.filenos(), ports.beacon.fileno(), orders.fileno())
     give_up_ns: int | None = None
@@ -30,6 +30,7 @@ def run(agent: Agent, control: Control, orders: Orders, reload: Callable[[], Non
         watched = (*always, *ports.keeper.filenos(), *calling)
         readable, _, _ = select.select(watched, callers.waiting(), [], wait_s)
         agent.turn(readable)
+        alive(clock.now_ns())
         if callers.waiting() or any(fileno in readable for fileno in calling):
             control.serve(readable)
         if orders.fileno() not in readable:

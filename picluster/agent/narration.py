@@ -32,6 +32,8 @@ _STATES = {
 }
 JUST_NOW_S = 1.0
 """A move no longer ago than this happened before the eyes even of somebody who is just arriving."""
+A_WHILE_MS = 10_000
+"""From here on an outage is told in seconds."""
 _WELL = (NodeState.HOLDER, NodeState.READY, NodeState.WITNESS)
 _AWAY = (NodeState.SILENT, NodeState.LEFT, NodeState.STARTING)
 
@@ -52,13 +54,18 @@ class Narrator:
             *self._floating_news(snapshot, arriving),
             *self._quorum_news(snapshot, arriving),
         ]
-        self._nodes = {node.name: node for node in snapshot.nodes}
+        self._nodes = {node.name: self._remembered(node) for node in snapshot.nodes}
         self._floats = {
             floating.name: floating if floating.holder else self._floats.get(floating.name, floating)
             for floating in snapshot.addresses
         }
         self._quorum = snapshot.quorum.held
         return news
+
+    def _remembered(self, node: NodeView) -> NodeView:
+        """Who comes back is starting for a moment, and is told of when it is here."""
+        before = self._nodes.get(node.name, node)
+        return before if node.state is NodeState.STARTING and before.state in _AWAY else node
 
     def _nodes_news(self, snapshot: ClusterSnapshot, arriving: bool) -> Iterator[tuple[Severity, str]]:
         for node in snapshot.nodes:
@@ -68,7 +75,7 @@ class Narrator:
             if node.state in _STATES:
                 severity, words = _STATES[node.state]
                 yield severity, f"{node.name} {words.format(note=node.note or 'it does not say why')}"
-            elif before.state in _AWAY and not arriving:
+            elif before.state in _AWAY and node.state not in _AWAY and not arriving:
                 yield Severity.INFO, f"{node.name} is here" if before.state is NodeState.STARTING else f"{node.name} is back"
             elif before.state not in _WELL and before.state not in _AWAY:
                 yield Severity.INFO, f"{node.name} is well again"
@@ -95,5 +102,6 @@ def told_move(floating: FloatingView) -> str:
     if move is None:
         return f"{floating.name}: nobody holds it"
     reason = REASONS[move.cause].format(previous=move.previous or "somebody", holder=move.holder)
-    after = f" after {move.outage_ms:.0f} ms" if move.previous else ""
+    outage = f"{move.outage_ms:.0f} ms" if move.outage_ms < A_WHILE_MS else f"{move.outage_ms / 1e3:.1f} s"
+    after = f" after {outage}" if move.previous else ""
     return f"{floating.name} → {move.holder}{after}: {reason}"

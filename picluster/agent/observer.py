@@ -18,17 +18,23 @@ from picluster.agent.daemon import testimonies_of
 from picluster.agent.messenger import Identity, Messenger
 from picluster.agent.narration import Narrator
 from picluster.agent.overview import take_snapshot
+from picluster.agent.succession import Succession
 from picluster.model.inventory import Inventory, Role
 from picluster.model.messages import Heartbeat
 from picluster.model.snapshot import ClusterSnapshot, EventView
 from picluster.ports import Beacon, Clock, Datagrams
-from picluster.wire import Keyring
+from picluster.wire import Keyring, WireFault
 
 EVENTS_KEPT = 100
 PICTURE_S = 0.1
 """How often a feed takes a new picture."""
 ARRIVAL_NS = 3_000_000_000
 """How long a newly joined observer takes what it sees for the state of things, and not for news."""
+ADVICE = {
+    WireFault.OTHER_KEY: "sealed with another key: compare the key file here with those of the nodes",
+    WireFault.VERSION: "of another version of the format: upgrade whichever is older, this program or a node's",
+}
+"""What to look for where a node is never heard, by what is wrong with the datagrams that come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class Observer:
         self.messenger = Messenger(identity, inventory, keyring, ports.datagrams, chance)
         self._started_ns = self._clock.now_ns()
         self._due_ns = self._started_ns
+        self._succession = Succession()
         self._narrator = Narrator()
         self._events: deque[EventView] = deque(maxlen=EVENTS_KEPT)
 
@@ -83,11 +90,21 @@ class Observer:
         """What the cluster looks like now, with what has happened since this observer joined."""
         now_ns = self._clock.now_ns()
         clock = time.strftime("%H:%M:%S")
-        seen = take_snapshot(self._inventory, testimonies_of(self.messenger, now_ns), self.messenger.silent_ns, clock)
+        testimonies = self._succession.valid(testimonies_of(self.messenger, now_ns), now_ns)
+        seen = take_snapshot(self._inventory, testimonies, self.messenger.silent_ns, clock)
         arriving = now_ns - self._started_ns < ARRIVAL_NS
         for severity, text in self._narrator.compare(seen, arriving=arriving):
             self._events.append(EventView(f"{clock}.{int(time.time() * 10) % 10}", severity, text))
-        return replace(seen, events=tuple(self._events))
+        return replace(seen, events=tuple(self._events), notices=self._advice(seen))
+
+    def _advice(self, seen: ClusterSnapshot) -> tuple[str, ...]:
+        """A wrong key looks like silence. While somebody is missing, what comes and cannot be read says more."""
+        if all(node.heard_s is not None for node in seen.nodes):
+            return ()
+        counts = self.messenger.counters
+        return tuple(
+            f"{counts[fault]} datagrams came that are {advice}" for fault, advice in ADVICE.items() if counts[fault]
+        )
 
     def close(self) -> None:
         self._beat(self._clock.now_ns(), leaving=True)
@@ -111,12 +128,15 @@ class Feed:
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
         self._latest = observer.snapshot()
+        self._failure: Exception | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
         self._thread.start()
 
     def latest(self) -> ClusterSnapshot:
-        """At most `PICTURE_S` old."""
+        """At most `PICTURE_S` old. Raises what ended the observer: a picture that stands still looks like a calm cluster."""
+        if self._failure is not None:
+            raise self._failure
         return self._latest
 
     def close(self) -> None:
@@ -125,6 +145,9 @@ class Feed:
         self._observer.close()
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            self._observer.run_for(PICTURE_S)
-            self._latest = self._observer.snapshot()
+        try:
+            while not self._stop.is_set():
+                self._observer.run_for(PICTURE_S)
+                self._latest = self._observer.snapshot()
+        except Exception as error:  # it belongs to whoever looks, in another thread
+            self._failure = error

@@ -36,9 +36,11 @@ def meaning(inventory: Inventory) -> str:
         f"{len(voters)} vote ({', '.join(voters)}{gateway}); {configuration.majority} are needed, so {may_fail} may fail",
     ]
     for floating in configuration.addresses:
-        candidates = ", ".join(floating.candidate_names)
+        names = floating.candidate_names
         failback = "; returns to the preferred one" if floating.failback else ""
-        lines.append(f"{floating.name}: {floating.address} on {floating.interface}, held by one of {candidates}{failback}")
+        cost = timing.datagrams_per_second(len(voters), len(set(names).difference(voters)))
+        where = f"{floating.name}: {floating.address} on {floating.interface}"
+        lines.append(f"{where}, held by one of {', '.join(names)}{failback}; costs {cost:.0f} datagrams a second")
     expected, longest = timing.expected_outage_ms(), timing.longest_outage_ms()
     lines.append(
         f"after a power cut an address answers again in {expected:.0f} ms on average, {longest:.0f} ms at the longest"

@@ -34,7 +34,9 @@ PICTURE_WIDTH, PICTURE_HEIGHT = 96, 30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--nodes", type=int, default=FEWEST_PIS, help=f"how many Pis, {FEWEST_PIS} to {MOST_PIS}")
+    parser.add_argument(
+        "--nodes", type=int, default=FEWEST_PIS, help=f"how many Pis, {FEWEST_PIS} to {MOST_PIS} (default: %(default)s)"
+    )
     modes = [mode.value for mode in Mode]
     parser.add_argument("--mode", choices=modes, default="auto", help="auto: namespaces where they work, else loopback")
     parser.add_argument("--script", action="store_true", help="play by itself, print the results, exit 0 or 1")

@@ -19,6 +19,7 @@ from picluster.errors import PiclusterError
 
 VERBS = {
     "demo": "a stack of virtual Pis on this machine: pull the plug, watch the address move",
+    "lab": "virtual Pis that really boot, and stay up between commands (root)",
     "watch": "the live dashboard of a running cluster",
     "status": "one look at a running cluster; exit code 0 healthy, 1 degraded, 2 down",
     "standby": "on this node: hold nothing until told otherwise, and go on voting",
@@ -31,6 +32,9 @@ VERBS = {
     "completion": "print the completion script for a shell",
 }
 """Every verb and its line of help. `picluster.cli.VERB` has `add_arguments(parser)` and `run(arguments) -> int`."""
+
+CONSOLE_LIBRARY = "rich"
+"""What a node does without that runs an agent alone."""
 
 
 class Verb(Protocol):
@@ -63,6 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except PiclusterError as error:
         print(f"{program}: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != CONSOLE_LIBRARY:
+            raise
+        mend = f"{sys.executable} -m pip install {CONSOLE_LIBRARY}"
+        print(f"{program}: the Python library {CONSOLE_LIBRARY} is missing, which draws; run: {mend}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -15,19 +15,30 @@ import json
 import sys
 import time
 
+from picluster.errors import PiclusterError
 from picluster.lab import simulation
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seeds", type=int, default=200, metavar="N", help="how many worlds (default: 200)")
+    parser.add_argument("--seeds", type=count, default=200, metavar="N", help="how many worlds (default: 200)")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="the first seed (default: 0)")
-    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (default: one for each processor)")
+    parser.add_argument("--jobs", type=count, metavar="N", help="processes (default: one for each processor)")
     parser.add_argument("--json", action="store_true", help="the report for programs")
     parser.add_argument("--seed", type=int, metavar="N", help="only this one world")
     parser.add_argument("--transcript", action="store_true", help="with --seed: tell what happens, line by line")
 
 
+def count(word: str) -> int:
+    """A number from 1 on. ValueError, which argparse reports, for what is none."""
+    value = int(word)
+    if value < 1:
+        raise ValueError(word)
+    return value
+
+
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.transcript and arguments.seed is None:
+        raise PiclusterError("a transcript tells of one world; say which with --seed")
     report = simulation.Report()
     if arguments.seed is not None:
         report.add(simulation.transcript(arguments.seed, print) if arguments.transcript else simulation.play(arguments.seed))

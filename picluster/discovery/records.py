@@ -35,6 +35,8 @@ TEXT_VERSION = "1"
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 """A host name's label as in RFC 1123 section 2.1."""
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+"""A node's or a cluster's name as inventories allow it. A longer one would not fit into a datagram to its owner."""
 _VERSION = re.compile(r"[A-Za-z0-9.+~-]{1,32}")
 _RUN = re.compile(r"[0-9a-f]{16}")
 _ZONE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
@@ -118,7 +120,7 @@ def read(text: bytes, port: int, hosts: Iterable[str], *, loopback: bool = False
         return None
     role, run = _role(pairs.get("role", "")), pairs.get("run", "")
     node, cluster, version = pairs.get("node", ""), pairs.get("cluster", ""), pairs.get("version", "")
-    names = _LABEL.fullmatch(node) and _LABEL.fullmatch(cluster)
+    names = _NAME.fullmatch(node) and _NAME.fullmatch(cluster)
     if not names or role is None or not _VERSION.fullmatch(version) or not _RUN.fullmatch(run):
         return None
     return Sighting(node, cluster, role, version, endpoints, incarnation=int(run, 16))

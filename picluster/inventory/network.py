@@ -81,7 +81,8 @@ def _read_subnet(section: Table) -> IPNetwork | None:
     if found is None:
         return None
     try:
-        interface = ipaddress.ip_interface(found)
+        # (A zone, `%eth0`, is for addresses; ipaddress would carry it along.)
+        interface = ipaddress.ip_interface("" if "%" in found else found)
     except ValueError:
         section.add("subnet", f"{quoted(found)} is no subnet", f"Write one such as {example}")
         return None

@@ -5,6 +5,9 @@
     ├── namespaces   the real thing, on Linux without root: a kernel network for each Pi, a `switch` between them, and a bad
     │                `cable` where one is wanted
     └── loopback     the portable stand-in: plain processes on 127.0.0.1, on a `leash`, and a `relay` between them
+    machines     Pis that really boot, with the agent as a service, for root: each is a `machine` in a container of
+                 systemd-nspawn, with a `disk` over a common `root_system`, and in `control_groups`. A `caretaker` keeps
+                 them up between two commands of a person; `standing` is the person's end
     mode         which of the two this machine can have, and how it is entered and left
     programs     starting and killing; `responder` is the service behind the floating address
     client       1,000 requests a second to that address, and with `frames` an audit of who would answer; asks no agent

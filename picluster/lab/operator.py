@@ -72,8 +72,8 @@ class DemoOperator:
             KeyMeaning(digits, "power", "pull that Pi's power cable, or put it in again" + (" (0: pi10)" * (size == 10))),
             KeyMeaning("s", "standby", "the holder of web steps aside; again: it takes part again"),
             KeyMeaning("m", "move", "hand web to the next Pi"),
-            KeyMeaning("p", "partition", "cut the holder off from the other Pis, all carriers up; again: heal"),
-            KeyMeaning("f", "freeze", "stop the holder's agent between two instructions; again: let it go on"),
+            KeyMeaning("p", "partition", "cut the holder off from the others, carriers up; again: heal"),
+            KeyMeaning("f", "freeze", "stop the holder's agent between two instructions; again: go on"),
             KeyMeaning("l", "loss", f"lose {LOSS_PERCENT} % of all that the Pis tell each other; again: nothing"),
         )
 

@@ -61,8 +61,8 @@ def transcript(seed: int, write: Callable[[str], None]) -> Outcome:
     return World(seed, write=write).run()
 
 
-def outcomes(first: int, seeds: int, jobs: int = 0) -> Iterator[Outcome]:
-    """The worlds of these seeds, in their order, played by that many processes (0: one for each processor)."""
+def outcomes(first: int, seeds: int, jobs: int | None = None) -> Iterator[Outcome]:
+    """The worlds of these seeds, in their order, played by that many processes (None: one for each processor)."""
     every = range(first, first + seeds)
     jobs = jobs or os.cpu_count() or 1
     if jobs == 1:

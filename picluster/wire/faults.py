@@ -8,8 +8,8 @@ import enum
 class WireFault(enum.StrEnum):
     """The kinds of `WireError`, in the order in which `Codec.decode` looks for them: the cheapest test first.
 
-    Two more reasons to drop a datagram are not found here, since they need to know the sender: a repeated sequence number
-    (`ReplayWindow`) and an incarnation that has not echoed the receiver's challenge.
+    More reasons to drop a datagram are not found here, since they need to know who is who: a sender or a receiver that does
+    not fit, a repeated sequence number, and an incarnation that has not echoed the receiver's challenge.
     """
 
     TOO_LONG = "too-long"

@@ -11,6 +11,8 @@ To change the key of a running cluster, and lose nothing on the way:
 1. on every node, add the new key as the *second* line: everybody believes it, nobody uses it yet;
 2. on every node, swap the lines: everybody still believes both, so the order of the nodes does not matter;
 3. on every node, remove the old key, now the second line.
+
+`picluster key --rotate` takes these steps in a file.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ import pytest
 
 from picluster.adapters.namespaces import run_isolated, why_not
 
-__all__ = ["isolated"]
+__all__ = ["isolated", "reason_to_skip", "unprivileged"]
+
+NOBODY = 65_534
 
 
 @functools.cache
@@ -44,3 +46,25 @@ def isolated(body: Callable[[], None]) -> Callable[[], None]:
             pytest.fail(report or f"the isolated process ended with code {code}", pytrace=False)
 
     return test
+
+
+def unprivileged(say: Callable[[], str]) -> str:
+    """What the function says in a forked process that has no privileges. Where it raises, the test fails."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            if os.getuid() == 0:
+                os.setuid(NOBODY)
+            os.write(writing, say().encode())
+            code = 0
+        except BaseException:  # whatever it is, this process must not go on as a second pytest
+            os.write(writing, traceback.format_exc().encode())
+        finally:
+            os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading, encoding="utf-8") as pipe:
+        words = pipe.read()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, words
+    return words

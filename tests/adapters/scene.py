@@ -9,11 +9,12 @@ from __future__ import annotations
 import ipaddress
 import os
 import select
+import signal
 import socket
 import struct
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Self
 
 from picluster.adapters.clock import BootClock
@@ -25,6 +26,7 @@ from picluster.adapters.netlink import NLM_F_DUMP, Netlink, attribute, attribute
 from picluster.adapters.nftables import NETLINK_NETFILTER, NFNL_SUBSYS_NFTABLES
 from picluster.model.inventory import Candidate, FloatingAddress, IPAddress
 from picluster.ports import Observation
+from tests.patience import until
 
 __all__ = [
     "BOTH",
@@ -33,19 +35,17 @@ __all__ = [
     "FLOATING6",
     "INTRUDER",
     "MS",
-    "PATIENCE_S",
     "PI",
     "Scene",
     "arrived",
+    "forked",
     "host_route",
+    "neighbour_mac",
     "points_to",
     "tables",
-    "until",
 ]
 
 MS = 1_000_000
-PATIENCE_S = 10.0
-"""How long a test waits for what must come, before it fails."""
 PI, CLIENT, INTRUDER = "dc:a6:32:00:00:01", "dc:a6:32:00:00:09", "dc:a6:32:00:00:66"
 FLOATING = FloatingAddress("web", ipaddress.ip_address("10.77.0.100"), "eth0", (Candidate("pi1"),))
 FLOATING6 = FloatingAddress("web6", ipaddress.ip_address("fd77::100"), "eth0", (Candidate("pi1"),))
@@ -55,23 +55,30 @@ NFT_MSG_GETTABLE, NFTA_TABLE_NAME = 1, 1
 ECHO = struct.Struct("!BBHHH")
 
 
-def until(happened: Callable[[], bool]) -> None:
-    """Wait for what must come."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not happened():
-        assert time.monotonic() < deadline, "what had to come did not come"
-        time.sleep(0.002)
-
-
 def arrived(keeper: KernelAddressKeeper) -> list[Observation]:
     """The next observations of a keeper that must have some."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        select.select(keeper.filenos(), [], [], deadline - time.monotonic())
-        seen = keeper.observations()
-        if seen:
-            return seen
-    raise AssertionError("the keeper had nothing to tell")
+    seen: list[Observation] = []
+
+    def something() -> bool:
+        seen.extend(keeper.observations())
+        return bool(seen)
+
+    until(something, "the keeper has something to tell", meanwhile=lambda: select.select(keeper.filenos(), [], [], 1.0))
+    return seen
+
+
+@contextmanager
+def forked(body: Callable[[], None]) -> Iterator[int]:
+    """The body in a process of its own, for an isolated test: handed out by its number, and killed in the end."""
+    child = os.fork()
+    if child == 0:
+        body()
+        os._exit(0)
+    try:
+        yield child
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def host_route(floating: FloatingAddress) -> str:
@@ -154,7 +161,7 @@ class Host:
 
     def reaches(self, address: IPAddress) -> bool:
         """Whether the address is answered for, if need be after a while: cables take some milliseconds to come up."""
-        until(lambda: self.answered(address))
+        until(lambda: self.answered(address), f"{address} answers")
         return True
 
     def neighbour_mac(self, address: IPAddress) -> str:
@@ -209,8 +216,29 @@ class Scene:
         """The moment so far from now."""
         return self.clock.now_ns() + milliseconds * MS
 
+    def take(self, keeper: KernelAddressKeeper, *addresses: FloatingAddress) -> None:
+        """Hold the addresses for a minute, longer than any test lasts, and see that the client reaches them."""
+        for floating in addresses:
+            assert keeper.hold(floating, self.lease(60_000))
+            assert self.client.reaches(floating.address)
+
+    def pings(self, address: IPAddress, end_ns: int) -> Iterator[None]:
+        """The client asks once a millisecond until that moment; after each question it is the caller's turn."""
+        while self.clock.now_ns() < end_ns:
+            self.client.ping(address)
+            time.sleep(0.001)
+            yield
+
+    def answered_late(self, floating: FloatingAddress, end_ns: int) -> list[int]:
+        """Which of the questions that are asked from now on, until well past the lease's end, were asked at or after the end
+        and answered all the same."""
+        for _ in self.pings(floating.address, end_ns + 60 * MS):
+            pass
+        assert max(self.client.sent_ns.values()) > end_ns
+        return [number for number in self.client.pongs(floating.address.version) if self.client.sent_ns[number] >= end_ns]
+
     def wait_until(self, moment_ns: int) -> None:
-        until(lambda: self.clock.now_ns() >= moment_ns)
+        until(lambda: self.clock.now_ns() >= moment_ns, "the moment comes")
 
     def keeper(self) -> KernelAddressKeeper:
         keeper = KernelAddressKeeper(self.clock)

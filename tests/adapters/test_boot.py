@@ -35,7 +35,19 @@ def test_another_boot_has_granted_nothing(tmp_path: Path) -> None:
     assert record(tmp_path, "next-boot").longest_term_us() == 32_000
 
 
-@pytest.mark.parametrize("damage", [b"", b"this-boot", b"this-boot many\n", b"\xff\xfe\x00", b"this-boot -5"])
+DAMAGES = [
+    b"",
+    b"this-boot",
+    b"this-boot many\n",
+    b"\xff\xfe\x00",
+    b"this-boot -5",
+    b"this-boot 99999999\n",
+    b"this-boot " + b"9" * 5_000,
+    b"\x00" * 44,
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: repr(damage[:20]))
 def test_a_damaged_file_counts_as_the_longest_term_there_is(tmp_path: Path, damage: bytes) -> None:
     record(tmp_path).remember_term(150_000)
     (file,) = tmp_path.iterdir()

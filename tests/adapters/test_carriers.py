@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import ipaddress
 
 import pytest
 
@@ -14,7 +15,8 @@ from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress
 from picluster.ports import AddressRemoved, ForeignClaim, LinkChanged, Observation
 from tests.adapters.isolation import isolated
-from tests.adapters.scene import BOTH, FLOATING, INTRUDER, PI, Scene, arrived, host_route, points_to, until
+from tests.adapters.scene import BOTH, FLOATING, FLOATING6, INTRUDER, PI, Scene, arrived, host_route, points_to
+from tests.patience import until
 
 OTHER = "dc:a6:32:00:00:0a"
 
@@ -30,10 +32,9 @@ def check_carrier(scene: Scene, interface: str) -> None:
     mac = scene.pi.state(interface).mac
     for floating in on(interface):
         assert not scene.client.answered(floating.address)
-        assert keeper.hold(floating, scene.lease(60_000))
-        assert scene.client.reaches(floating.address)
+        scene.take(keeper, floating)
         keeper.announce(floating)
-        until(functools.partial(points_to, scene, floating, mac))
+        until(functools.partial(points_to, scene, floating, mac), "the client believes the announcement")
         with scene.intruder.namespace.entered():
             scene.intruder.neighbours().announce("eth0", floating.address)
         assert set(arrived(keeper)) == {ForeignClaim(floating.name, INTRUDER)}
@@ -103,19 +104,15 @@ def test_a_bridges_word_about_its_port_is_no_word_about_the_interface() -> None:
 def test_an_interface_that_goes_down_and_up_answers_again_with_the_next_renewal() -> None:
     with Scene() as scene:
         keeper = scene.keeper()
-        for floating in BOTH:
-            assert keeper.hold(floating, scene.lease(60_000))
-            assert scene.client.reaches(floating.address)
+        scene.take(keeper, *BOTH)
         scene.pi.down("eth0")
-        until(lambda: LinkChanged("eth0", up=False) in keeper.observations())
+        until(lambda: LinkChanged("eth0", up=False) in keeper.observations(), "the link is told to be down")
         for floating in BOTH:
             assert keeper.hold(floating, scene.lease(60_000))
         scene.pi.add_address("eth0", "fd77::1/64")  # the kernel took it away with the link, and not the IPv4 one
         scene.pi.up("eth0")
-        until(lambda: LinkChanged("eth0", up=True) in keeper.observations())
-        for floating in BOTH:
-            assert keeper.hold(floating, scene.lease(60_000))
-            assert scene.client.reaches(floating.address)
+        until(lambda: LinkChanged("eth0", up=True) in keeper.observations(), "the link is told to be up")
+        scene.take(keeper, *BOTH)
         keeper.close()
 
 
@@ -128,7 +125,7 @@ def test_an_interface_under_another_name_is_not_the_one_that_the_inventory_means
         scene.pi.down("eth0")
         scene.pi.rename("eth0", "lan0")
         scene.pi.up("lan0")
-        until(lambda: LinkChanged("eth0", up=False) in keeper.observations())
+        until(lambda: LinkChanged("eth0", up=False) in keeper.observations(), "the link is told to be down")
         for floating in BOTH:
             # The next look at the interface, which is about every other second, finds no such name, and lets go.
             with pytest.raises(KernelError, match="no interface eth0"):
@@ -140,9 +137,7 @@ def test_an_interface_under_another_name_is_not_the_one_that_the_inventory_means
         scene.pi.add_address("eth0", "fd77::1/64")  # the kernel took it away with the link, and not the IPv4 one
         scene.pi.up("eth0")
         assert LinkChanged("eth0", up=True) in arrived(keeper)
-        for floating in BOTH:
-            assert keeper.hold(floating, scene.lease(60_000))
-            assert scene.client.reaches(floating.address)
+        scene.take(keeper, *BOTH)
 
 
 @isolated
@@ -158,10 +153,9 @@ def test_an_interface_that_is_replaced_while_nobody_looks_answers_again_with_the
             seen.update(arrived(keeper))
         assert LinkChanged("eth0", up=False) in seen
         for floating in BOTH:
-            assert keeper.hold(floating, scene.lease(60_000))
-            assert scene.client.reaches(floating.address)
+            scene.take(keeper, floating)
             keeper.announce(floating)
-            until(functools.partial(points_to, scene, floating, OTHER))
+            until(functools.partial(points_to, scene, floating, OTHER), "the client believes the announcement")
         keeper.close()
 
 
@@ -169,9 +163,55 @@ def test_an_interface_that_is_replaced_while_nobody_looks_answers_again_with_the
 def test_a_new_hardware_address_is_announced_as_it_is() -> None:
     with Scene() as scene:
         keeper = scene.keeper()
-        assert keeper.hold(FLOATING, scene.lease(60_000))
-        assert scene.client.reaches(FLOATING.address)
-        until(lambda: points_to(scene, FLOATING, PI))
+        scene.take(keeper, FLOATING)
+        until(lambda: points_to(scene, FLOATING, PI), "the client knows the holder")
         scene.pi.set_mac("eth0", OTHER)
         keeper.announce(FLOATING)
-        until(lambda: points_to(scene, FLOATING, OTHER))
+        until(lambda: points_to(scene, FLOATING, OTHER), "the client believes the announcement")
+
+
+@isolated
+def test_a_link_that_goes_and_comes_is_told_once_each() -> None:
+    with Scene() as scene:
+        keeper = scene.keeper()
+        assert keeper.hold(FLOATING, scene.lease(60_000))
+        scene.switch.down("pi-eth0")
+        assert arrived(keeper) == [LinkChanged("eth0", up=False)]
+        assert keeper.hold(FLOATING, scene.lease(60_000))
+        keeper.announce(FLOATING)
+        scene.switch.up("pi-eth0")
+        assert arrived(keeper) == [LinkChanged("eth0", up=True)]
+        assert scene.client.reaches(FLOATING.address)
+
+
+@isolated
+def test_an_interface_that_is_replaced_by_another_of_its_name_carries_on() -> None:
+    with Scene() as scene:
+        keeper = scene.keeper()
+        assert keeper.hold(FLOATING, scene.lease(60_000))
+        assert keeper.hold(FLOATING6, scene.lease(60_000))
+        scene.pi.remove("eth0")
+        assert LinkChanged("eth0", up=False) in arrived(keeper)
+        keeper.let_go(FLOATING6)
+        with pytest.raises(KernelError, match="no interface eth0"):
+            keeper.hold(FLOATING, scene.lease(60_000))
+        with pytest.raises(KernelError, match="no interface eth0"):
+            keeper.probe(FLOATING)
+        scene.plug_in_pi()
+        assert arrived(keeper) == [LinkChanged("eth0", up=True)]
+        scene.take(keeper, FLOATING)
+        keeper.announce(FLOATING)
+        keeper.close()
+
+
+@isolated
+def test_an_interface_that_is_missing_at_the_start_may_come_later() -> None:
+    with Scene() as scene:
+        wireless = FloatingAddress("radio", ipaddress.ip_address("10.77.0.200"), "wlan0", ())
+        keeper = KernelAddressKeeper(scene.clock)
+        keeper.clean_slate([wireless])
+        with pytest.raises(KernelError, match="no interface wlan0"):
+            keeper.hold(wireless, scene.lease(60_000))
+        scene.plug_in_pi("wlan0", "dc:a6:32:00:00:02", last=2)
+        assert arrived(keeper) == [LinkChanged("wlan0", up=True)]
+        scene.take(keeper, wireless)

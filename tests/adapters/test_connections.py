@@ -10,7 +10,8 @@ import pytest
 
 from picluster.model.inventory import FloatingAddress
 from tests.adapters.isolation import isolated
-from tests.adapters.scene import BOTH, FLOATING, INTRUDER, PATIENCE_S, Scene, host_route, points_to, until
+from tests.adapters.scene import BOTH, FLOATING, INTRUDER, Scene, host_route, points_to
+from tests.patience import PATIENCE_S, until
 
 
 def connected(scene: Scene, floating: FloatingAddress) -> tuple[socket.socket, socket.socket, socket.socket]:
@@ -31,8 +32,7 @@ def test_a_client_that_waits_is_told_when_the_address_goes_and_the_service_as_we
     with Scene() as scene:
         keeper = scene.keeper()
         for floating in BOTH:
-            assert keeper.hold(floating, scene.lease(60_000))
-            assert scene.client.reaches(floating.address)
+            scene.take(keeper, floating)
             service, served, client = connected(scene, floating)
             bound = socket.create_server((str(floating.address), 8081), family=client.family)
             keeper.let_go(floating)
@@ -41,8 +41,7 @@ def test_a_client_that_waits_is_told_when_the_address_goes_and_the_service_as_we
             with pytest.raises(ConnectionAbortedError):
                 served.recv(1)
             # Services go on listening for the next time, the one at this very address as well.
-            assert keeper.hold(floating, scene.lease(60_000))
-            assert scene.client.reaches(floating.address)
+            scene.take(keeper, floating)
             with scene.client.namespace.entered():
                 for port in (8080, 8081):
                     socket.create_connection((str(floating.address), port), timeout=PATIENCE_S).close()
@@ -67,8 +66,7 @@ def test_other_connections_are_left_alone() -> None:
 def test_connections_of_a_node_that_gets_its_lease_back_go_on() -> None:
     with Scene() as scene:
         keeper = scene.keeper()
-        assert keeper.hold(FLOATING, scene.lease(60_000))
-        assert scene.client.reaches(FLOATING.address)
+        scene.take(keeper, FLOATING)
         service, served, client = connected(scene, FLOATING)
         until_ns = scene.lease(5)
         assert keeper.hold(FLOATING, until_ns)
@@ -87,14 +85,13 @@ def test_after_a_power_cut_the_next_holder_ends_the_connection_of_a_client_that_
     with Scene() as scene:
         keeper = scene.keeper()
         for floating in BOTH:
-            assert keeper.hold(floating, scene.lease(60_000))
-            assert scene.client.reaches(floating.address)
+            scene.take(keeper, floating)
             _, _, client = connected(scene, floating)
             scene.switch.down("pi-eth0")
             scene.intruder.links.add_address("eth0", host_route(floating))
             with scene.intruder.namespace.entered():
                 scene.intruder.neighbours().announce("eth0", floating.address)
-            until(functools.partial(points_to, scene, floating, INTRUDER))
+            until(functools.partial(points_to, scene, floating, INTRUDER), "the client knows the next holder")
             client.send(b"?")
             with pytest.raises(ConnectionResetError):
                 client.recv(1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import traceback
 from pathlib import Path
 
 import pytest
@@ -13,10 +11,8 @@ from picluster.adapters.gate import Gate
 from picluster.adapters.netlink import Netlink
 from picluster.adapters.nftables import NETLINK_NETFILTER, NFPROTO_INET, batch, generation, new_table, trial
 from picluster.model.timing import PRESETS, Timing
-from tests.adapters.isolation import isolated
+from tests.adapters.isolation import isolated, unprivileged
 from tests.adapters.scene import FLOATING, MS, Scene, tables
-
-NOBODY = 65_534
 
 
 @isolated
@@ -58,22 +54,7 @@ def test_an_interface_is_there_or_down_or_missing() -> None:
 
 
 def test_without_privileges_it_says_which_is_missing() -> None:
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            if os.getuid() == 0:
-                os.setuid(NOBODY)
-            os.write(writing, "\n".join(finding.line for finding in examine()).encode())
-        except BaseException:  # whatever it is, this process must not go on as a second pytest
-            os.write(writing, traceback.format_exc().encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, encoding="utf-8") as pipe:
-        lines = pipe.read().splitlines()
-    os.waitpid(child, 0)
-    assert "Traceback" not in "".join(lines), "\n".join(lines)
+    lines = unprivileged(lambda: "\n".join(finding.line for finding in examine())).splitlines()
     refused = [line for line in lines if line.startswith("✗")]
     assert any("CAP_NET_ADMIN and CAP_NET_RAW missing" in line for line in refused)
     assert any(line.startswith("✗ raw sockets") for line in refused)

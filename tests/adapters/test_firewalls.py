@@ -19,7 +19,8 @@ from picluster.adapters.nftables import (
 )
 from picluster.ports import GateRestored
 from tests.adapters.isolation import isolated
-from tests.adapters.scene import BOTH, FLOATING, FLOATING6, Scene, host_route, until
+from tests.adapters.scene import BOTH, FLOATING, FLOATING6, Scene, host_route
+from tests.patience import until
 
 CREATE_TABLE, DELETE_TABLE, DELETE_RULE = 0, 2, 8
 NFTA_TABLE_FLAGS = 2
@@ -88,8 +89,7 @@ def test_what_was_open_when_the_rules_went_is_opened_again_for_the_rest_of_its_o
         until_ns = scene.lease(300)
         assert keeper.hold(FLOATING6, until_ns)
         flush_ruleset()
-        assert keeper.hold(FLOATING, scene.lease(60_000))
-        assert scene.client.reaches(FLOATING.address)
+        scene.take(keeper, FLOATING)
         scene.wait_until(until_ns)
         assert host_route(FLOATING6) in scene.configured()
         assert not scene.client.answered(FLOATING6.address)
@@ -130,8 +130,7 @@ def test_an_emptied_set_is_filled_by_the_next_renewal() -> None:
         with Netlink(NETLINK_NETFILTER) as netlink:
             netlink.commit(batch(flush_set(NFPROTO_INET, "picluster", FLOATING.name)))
         assert not scene.client.answered(FLOATING.address)
-        assert keeper.hold(FLOATING, scene.lease(60_000))
-        assert scene.client.reaches(FLOATING.address)
+        scene.take(keeper, FLOATING)
         assert GateRestored() not in keeper.observations()
 
 
@@ -150,5 +149,5 @@ def test_an_address_that_floats_no_more_is_guarded_no_more() -> None:
         keeper.forget(FLOATING6)
         assert keeper.observations() == []
         scene.switch.down("pi-eth0")
-        until(lambda: not scene.pi.state("eth0").up)
+        until(lambda: not scene.pi.state("eth0").up, "the interface is down")
         assert keeper.observations() == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 import time
@@ -15,11 +14,11 @@ from picluster.adapters.addresses import Addresses
 from picluster.adapters.gate import Gate, Moment, tick_ns
 from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress
-from tests.adapters.isolation import isolated
-from tests.adapters.scene import FLOATING, FLOATING6, MS, Scene, tables, until
+from tests.adapters.isolation import isolated, unprivileged
+from tests.adapters.scene import FLOATING, FLOATING6, MS, Scene, tables
+from tests.patience import until
 
 YEAR_NS = 365 * 86_400 * 1_000 * MS
-NOBODY = 65_534
 
 
 def configured(scene: Scene, floating: FloatingAddress) -> None:
@@ -29,14 +28,6 @@ def configured(scene: Scene, floating: FloatingAddress) -> None:
 def opened(gate: Gate, floating: FloatingAddress, end_ns: int, left_ns: int) -> None:
     """Open until the wall clock's end, or for so long."""
     gate.open(floating, Moment(end_ns - left_ns, 0), left_ns)
-
-
-def answered_late(scene: Scene, floating: FloatingAddress, end_ns: int) -> list[int]:
-    """The echo requests that were sent at or after the end, and answered."""
-    while scene.clock.now_ns() < end_ns + 60 * MS:
-        scene.client.ping(floating.address)
-        time.sleep(0.001)
-    return [number for number in scene.client.pongs(floating.address.version) if scene.client.sent_ns[number] >= end_ns]
 
 
 def check_lock(open_until: Callable[[Gate, FloatingAddress, int], None]) -> None:
@@ -50,7 +41,7 @@ def check_lock(open_until: Callable[[Gate, FloatingAddress, int], None]) -> None
             assert scene.client.reaches(floating.address)
             end_ns = scene.lease(100)
             open_until(gate, floating, end_ns)
-            assert answered_late(scene, floating, end_ns) == []
+            assert scene.answered_late(floating, end_ns) == []
             opened(gate, floating, time.time_ns() + YEAR_NS, YEAR_NS)
             assert scene.client.reaches(floating.address)
             gate.shut(floating)
@@ -130,7 +121,7 @@ def test_what_is_only_routed_through_this_machine_passes() -> None:
             except TimeoutError:
                 return False
 
-        until(forwarded)
+        until(forwarded, "the packet comes through")
 
 
 @isolated
@@ -147,20 +138,12 @@ def test_the_tick_is_one_that_kernels_are_built_with() -> None:
 
 
 def test_without_the_capability_it_says_which_is_missing() -> None:
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        if os.getuid() == 0:
-            os.setuid(NOBODY)
-        try:
+    def refusal() -> str:
+        with pytest.raises(KernelError) as caught:
             Gate()
-        except KernelError as error:
-            os.write(writing, str(error).encode())
-        os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    with os.fdopen(reading, encoding="utf-8") as pipe:
-        assert "CAP_NET_ADMIN" in pipe.read()
+        return str(caught.value)
+
+    assert "CAP_NET_ADMIN" in unprivileged(refusal)
 
 
 @isolated

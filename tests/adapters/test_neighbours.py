@@ -11,7 +11,8 @@ import pytest
 from picluster.adapters.neighbours import ARP, ARP_REPLY, ARP_REQUEST, Neighbours, arp_frame, solicitation
 from picluster.errors import KernelError
 from tests.adapters.isolation import isolated
-from tests.adapters.scene import FLOATING, FLOATING6, INTRUDER, PATIENCE_S, PI, Scene, until
+from tests.adapters.scene import FLOATING, FLOATING6, INTRUDER, PI, Scene
+from tests.patience import PATIENCE_S, until
 
 PI_MAC = bytes.fromhex(PI.replace(":", ""))
 BROADCAST = b"\xff" * 6
@@ -49,7 +50,7 @@ def test_each_form_alone_rewrites_a_neighbours_entry() -> None:
             assert scene.client.reaches(FLOATING.address)
             assert scene.client.neighbour_mac(FLOATING.address) == INTRUDER
             voice.send(arp_frame(operation, PI_MAC, floating, target_mac, floating))
-            until(functools.partial(has_moved, scene))
+            until(functools.partial(has_moved, scene), "the entry is rewritten")
 
 
 def has_moved(scene: Scene) -> bool:

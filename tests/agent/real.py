@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,8 +19,8 @@ from picluster.errors import ControlError
 from picluster.lab.programs import environment
 from picluster.lab.switch import Switch
 from tests.adapters.scene import tables
+from tests.patience import PATIENCE_S, until
 
-PATIENCE_S = 15.0
 PICLUSTER = [sys.executable, "-m", "picluster.cli.main"]
 INVENTORY = """
 [cluster]
@@ -40,15 +39,6 @@ candidates = ["pi1", "pi2", "pi3"]
 {more}
 """
 NAMES = ("pi1", "pi2", "pi3")
-
-
-def until(happened: Callable[[], bool], what: str) -> float:
-    """Wait for what must come; how long it took, in seconds."""
-    began = time.monotonic()
-    while not happened():
-        assert time.monotonic() - began < PATIENCE_S, f"{what}: did not come about"
-        time.sleep(0.01)
-    return time.monotonic() - began
 
 
 class Pi:

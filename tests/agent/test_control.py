@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import select
 import socket
 import stat
@@ -19,14 +18,14 @@ from typing import Any
 import pytest
 
 from picluster.adapters.control import LARGEST_BACKLOG, LONGEST_REQUEST, MOST_CALLERS, SOCKET_NAME, ControlSocket, ask
-from picluster.agent.control import Control
+from picluster.agent.control import Control, read_request
 from picluster.agent.plain import rebuilt
 from picluster.errors import ControlError, InventoryError, Mistake
 from picluster.model.events import Event, EventKind, Severity
 from picluster.model.snapshot import ClusterSnapshot
+from tests.agent.file_modes import file_modes_bind
 from tests.agent.workbench import Bench
-
-PATIENCE_S = 10.0
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -380,8 +379,13 @@ def test_nobody_there_says_how_to_find_out(run_dir: Path) -> None:
         ask(run_dir, {"do": "status"})
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="needs a user whom file modes bind; this is root")
 def test_a_socket_of_somebody_else_is_explained(desk: Desk) -> None:
     (desk.run_dir / SOCKET_NAME).chmod(0)
-    with pytest.raises(ControlError, match="try with sudo"):
+    with file_modes_bind(), pytest.raises(ControlError, match="try with sudo"):
         ask(desk.run_dir, {"do": "status"})
+
+
+@pytest.mark.parametrize("line", [b"", b"status", b"\xff", b"[" * 4_000, b'{"do": ', b'["status"]', b"9" * 4_090], ids=repr)
+def test_what_is_no_request_is_told_what_one_looks_like(line: bytes) -> None:
+    with pytest.raises(ValueError, match="a request is a JSON object"):
+        read_request(line)

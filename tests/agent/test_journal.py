@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -51,6 +52,28 @@ def test_events_keep_their_order() -> None:
     texts = [str(number) for number in range(1_000)]
     lines = written(*(Event(EventKind.STARTED, Severity.INFO, text) for text in texts))
     assert [line.rpartition(": ")[2] for line in lines] == texts
+
+
+class FullDisk(io.StringIO):
+    """Has no room for the first line, and some for the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = True
+
+    def flush(self) -> None:
+        if self.full:
+            self.full = False
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_was_full_for_a_while_is_written_to_again() -> None:
+    stream = FullDisk()
+    journal = Journal(stream)
+    for text in ("one", "two"):
+        journal.log(Event(EventKind.STARTED, Severity.INFO, text))
+    journal.close()
+    assert stream.getvalue().splitlines()[-1].endswith("started: two")
 
 
 def test_what_is_logged_says_when_it_was() -> None:

@@ -190,6 +190,19 @@ def test_a_change_of_state_is_one_sentence(before: Testimonies, after: Testimoni
     assert story(before, after) == [text]
 
 
+def test_who_comes_back_is_told_of_once_and_when_it_is_here() -> None:
+    starting = changed("pi2", hearings=(), uptime_us=1_000)
+    assert story(well(), silent("pi2"), starting, starting, well())[1:] == ["pi2 is back"]
+    assert story(well(), starting, well()) == ["pi2 is here"]
+
+
+def test_a_long_outage_is_told_in_seconds() -> None:
+    after = well("pi2")
+    long = replace(held(held_ms=10, previous="pi1", cause=Cause.SILENCE), outage_us=66_696_000)
+    after["pi2"] = replace(after["pi2"], heartbeat=heartbeat("pi2", long))
+    assert story(well(), after) == ["web → pi2 after 66.7 s: pi1 fell silent"]
+
+
 def test_quorum_lost_and_found() -> None:
     lost = "no quorum: 1 of 3 voters are here, 2 are needed"
     assert lost in story(well(), silent("pi2", "nas"))

@@ -9,13 +9,13 @@ import json
 import os
 import signal
 import subprocess
-import time
 from functools import partial
 
 from picluster.adapters.links import Links
 from picluster.lab.programs import environment
 from tests.adapters.isolation import isolated
-from tests.agent.real import PATIENCE_S, PICLUSTER, RealBench, run, until
+from tests.agent.real import PICLUSTER, RealBench, run
+from tests.patience import PATIENCE_S, until
 
 WEB = "10.77.0.100/32"
 START_S = 10.0
@@ -26,10 +26,8 @@ START_S = 10.0
 def test_power_cuts_and_clean_stops() -> None:
     """The agents find each other, one takes the address; it is killed, and another takes it; that one is stopped."""
     with RealBench() as bench:
-        began = time.monotonic()
         bench.pis["pi1"].start()
-        until(lambda: " started " in bench.pis["pi1"].log, "the first line of the log")
-        assert time.monotonic() - began < START_S
+        until(lambda: " started " in bench.pis["pi1"].log, "the first line of the log", START_S)
         for name in ("pi2", "pi3"):
             bench.pis[name].start()
         until(bench.healthy, "a healthy cluster")
@@ -63,7 +61,7 @@ def test_power_cuts_and_clean_stops() -> None:
         # What a voter must remember until the next boot; a real /run is emptied by that.
         assert second_holder.left_behind() == ["longest-term"]
         third = bench.pis[bench.holder(besides=second_holder.name)]
-        assert f"from {second_holder.name} (stopped)" in third.log
+        until(lambda: f"from {second_holder.name} (stopped)" in third.log, "the journal tells of it")
         assert third.node(second_holder.name)["state"] == "left"
         assert all(pi.end(signal.SIGINT) == 0 for pi in list(bench.running))
         assert "Traceback" not in "".join(pi.log for pi in bench.pis.values())
@@ -86,7 +84,7 @@ def test_what_people_ask_of_a_cluster() -> None:
 
         assert third.run("standby").returncode == 0
         assert bench.holder(besides=third.name) != third.name
-        until(lambda: bench.pis["pi1"].status()["health"] == "degraded", "a degraded cluster")
+        until(lambda: all(pi.status().get("health") == "degraded" for pi in bench.running), "a degraded cluster to all")
         assert other.run("status").returncode == 1
         assert run("status", str(bench.inventory), "--json").returncode == 1
         assert third.run("active").returncode == 0
@@ -154,8 +152,7 @@ def test_an_address_from_dhcp_changes() -> None:
             with Links(moving.network) as links:
                 links.remove_address("eth0", next(found for found in moving.configured() if found.endswith("/24")))
                 links.add_address("eth0", f"10.77.0.{last}/24")
-            took_s = until(partial(is_at, f"10.77.0.{last}:7654"), "pi2 at its new address")
-            assert took_s < 2.0
+            until(partial(is_at, f"10.77.0.{last}:7654"), "pi2 is at its new address")
         assert moving.status()["incarnation"] == incarnation
         assert "pi2 is silent" not in watching.log
         until(lambda: "pi2 is at 10.77.0.72:7654 now" in watching.log, "a line that tells of it")

@@ -25,6 +25,8 @@ from picluster.wire import Codec, Keyring
 
 MS = 1_000_000
 SECOND = 1_000_000_000
+STRANGER = Endpoint("192.0.2.66", 7654)
+"""Somebody who is no node of the cluster."""
 HOMES = {f"pi{number}": Endpoint(f"10.77.0.{10 + number}", 7654) for number in range(1, 6)}
 KEYRING = Keyring.parse(Keyring.fresh())
 INVENTORY = """
@@ -122,7 +124,7 @@ class Keeper:
     def clean_slate(self, addresses: Iterable[FloatingAddress]) -> None:
         self.record.append(("clean slate", *(floating.name for floating in addresses)))
 
-    def hold(self, floating: FloatingAddress, until_ns: int) -> bool:  # noqa: ARG002  the port's signature
+    def hold(self, floating: FloatingAddress, _until_ns: int) -> bool:
         if self.late:
             self.record.append(("hold too late", floating.name))
             return False
@@ -265,6 +267,11 @@ class Bench:
         """One turn of the agent, and of the wire between it and the puppets."""
         self.agent.turn()
         self.carry()
+
+    def observe(self, observation: Observation) -> None:
+        """The keeper has this to tell, and the agent takes a turn."""
+        self.keeper.waiting.append(observation)
+        self.step()
 
     def carry(self) -> None:
         """What has been sent arrives."""

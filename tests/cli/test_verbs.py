@@ -118,8 +118,14 @@ WRONG = [
     ["key", "directory.toml"],
     ["key", "missing/cluster.key"],
     ["key", "bad.key"],
-    ["key", "--rotate", "bad.key"],
-    ["key", "--rotate", "missing.key"],
+    ["key", "bad.key", "--rotate", "add"],
+    ["key", "missing.key", "--rotate", "add"],
+    ["key", "bad.key", "--rotate"],
+    ["key", "bad.key", "--rotate", "twice"],
+    ["simulate", "--seeds", "0"],
+    ["simulate", "--seeds", "-3"],
+    ["simulate", "--jobs", "-1"],
+    ["simulate", "--transcript"],
     ["completion"],
     ["completion", "tcsh"],
     ["check", "good.toml", "--colour"],
@@ -168,6 +174,20 @@ def test_an_output_that_takes_nothing_is_no_traceback(words: list[str], output: 
     assert "Exception ignored" not in done.stderr
 
 
+WITHOUT_RICH = "import sys; sys.modules['rich'] = None; from picluster.cli.main import main; sys.exit(main(sys.argv[1:]))"
+
+
+@pytest.mark.parametrize(
+    ("verb", "code"), [("status", 2), ("watch", 2), ("demo", 2), ("check", 0), ("key", 0), ("agent", 0)]
+)
+def test_without_the_library_that_draws_a_verb_works_or_says_how_to_get_it(verb: str, code: int) -> None:
+    command = [sys.executable, "-c", WITHOUT_RICH, verb, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment())
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert ("pip install rich" in done.stderr) == bool(code)
+
+
 # ── check ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -177,6 +197,7 @@ def test_check_says_what_an_example_means(path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert path.stem.split("-")[0] in done.stdout
     assert "after a power cut an address answers again" in done.stdout
+    assert "datagrams a second" in done.stdout, "what it costs"
     assert picluster("check", str(path), "--json").stdout.startswith("{")
 
 
@@ -204,17 +225,39 @@ def test_a_key_is_secret_and_never_overwritten(tmp_path: Path) -> None:
     assert file.read_text() == content
 
 
-def test_a_rotated_key_seals_and_the_present_one_is_still_believed(tmp_path: Path) -> None:
+def test_a_key_is_changed_in_three_steps_each_of_which_leaves_a_key_that_everybody_believes(tmp_path: Path) -> None:
     file = tmp_path / "home.key"
     picluster("key", str(file))
+
+    def step(name: str) -> tuple[bytes, ...]:
+        before = Keyring.parse(file.read_text())
+        assert picluster("key", str(file), "--rotate", name).returncode == 0
+        after = Keyring.parse(file.read_text())
+        # Nodes get the file one after the other: whoever has it and whoever does not must believe each other.
+        assert before.keys[0] in after.keys
+        assert after.keys[0] in before.keys
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        return after.keys
+
     [first] = Keyring.parse(file.read_text()).keys
-    assert picluster("key", "--rotate", str(file)).returncode == 0
-    second, still = Keyring.parse(file.read_text()).keys
-    assert still == first != second
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert picluster("key", "--rotate", str(file)).returncode == 0
-    assert Keyring.parse(file.read_text()).keys[1] == second, "never more than two"
+    present, second = step("add")
+    assert present == first != second
+    assert step("swap") == (second, first)
+    assert step("drop") == (second,)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home.key"]
+
+
+@pytest.mark.parametrize(("taken", "wrong", "mend"), [((), "swap", "add"), ((), "drop", "add"), (("add",), "add", "swap")])
+def test_a_step_that_is_not_its_turn_is_refused(tmp_path: Path, taken: tuple[str, ...], wrong: str, mend: str) -> None:
+    file = tmp_path / "home.key"
+    picluster("key", str(file))
+    for step in taken:
+        picluster("key", str(file), "--rotate", step)
+    content = file.read_text()
+    refused = picluster("key", str(file), "--rotate", wrong)
+    assert refused.returncode == 2
+    assert f"--rotate {mend}" in refused.stderr
+    assert file.read_text() == content
 
 
 # ── completion ──────────────────────────────────────────────────────────────────────────────────────────────────────

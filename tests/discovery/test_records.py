@@ -23,11 +23,11 @@ from picluster.model.endpoint import Endpoint
 from picluster.model.inventory import Role
 from picluster.model.sighting import Sighting
 
-labels = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", fullmatch=True)
+names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", fullmatch=True)
 announcements = st.builds(
     Announcement,
-    cluster=labels,
-    node=labels,
+    cluster=names,
+    node=names,
     role=st.sampled_from(Role),
     version=st.from_regex(r"[A-Za-z0-9.+~-]{1,32}", fullmatch=True),
     incarnation=st.integers(0, 2**64 - 1),
@@ -71,8 +71,8 @@ def test_clusters_nodes_and_runs_have_names_of_their_own() -> None:
         Announcement("home", "pi1", Role.MEMBER, "0.1.0", 2, 7654),
     ]
     assert PI1.instance not in [other.instance for other in others]
-    long = Announcement("c" * 63, "n" * 63, Role.MEMBER, "0.1.0", 1, 7654)
-    longer = Announcement("c" * 63, "n" * 63, Role.MEMBER, "0.1.0", 2, 7654)
+    long = Announcement("c" * 32, "n" * 32, Role.MEMBER, "0.1.0", 1, 7654)
+    longer = Announcement("c" * 32, "n" * 32, Role.MEMBER, "0.1.0", 2, 7654)
     assert long.instance != longer.instance
 
 
@@ -118,7 +118,7 @@ def test_a_damaged_text_never_raises_nor_yields_a_bad_name(data: st.DataObject) 
         text[at] = data.draw(st.integers(0, 255))
     sighting = read(bytes(text), 7654, ["192.168.1.11"])
     if sighting is not None:
-        assert all(re.fullmatch(r"[A-Za-z0-9-]{1,63}", name) for name in (sighting.node, sighting.cluster))
+        assert all(re.fullmatch(r"[a-z0-9-]{1,32}", name) for name in (sighting.node, sighting.cluster))
         assert sighting.version.isprintable()
 
 
@@ -128,7 +128,9 @@ def test_a_damaged_text_never_raises_nor_yields_a_bad_name(data: st.DataObject) 
         {"txtvers": "2"},
         {"node": "pi_1"},
         {"node": "-pi1"},
-        {"node": "p" * 64},
+        {"node": "p" * 33},
+        {"node": "Pi1"},
+        {"cluster": "h" * 33},
         {"node": ""},
         {"cluster": "home.lan"},
         {"cluster": "\x1b[31mhome"},

@@ -109,6 +109,7 @@ CASES = [
     Case("hyphen at the end", "[addresses.dns]", "[addresses.dns-]", "addresses.dns-", "[addresses.dns-]", "hyphen"),
     # network
     Case("no subnet at all", SUBNET, 'subnet = "home"', "network.subnet", "subnet", "192.168.1.0/24"),
+    Case("subnet with a zone", SUBNET, 'subnet = "fe80::%eth0/64"', "network.subnet", "subnet", "no subnet"),
     Case("host for a subnet", SUBNET, 'subnet = "192.168.1.7/24"', "network.subnet", "subnet", 'Write "192.168.1.0/24"'),
     Case("subnet without length", SUBNET, 'subnet = "192.168.1.0"', "network.subnet", "subnet", "prefix length"),
     Case("gateway outside", GATEWAY, 'gateway = "10.0.0.1"', "network.gateway", "gateway", "outside network.subnet"),

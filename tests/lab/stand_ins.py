@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+import select
+import socket
 import subprocess
 import sys
 import time
@@ -16,9 +18,13 @@ from picluster.lab.namespaces import NamespaceWorld
 from picluster.lab.programs import start
 from picluster.lab.stack import Stack
 from picluster.lab.switch import Switch
+from picluster.lab.world import World
+from tests import patience
 from tests.adapters.isolation import reason_to_skip
 
 WEB = "10.77.0.100/32"
+DISCARD = 9
+MOMENT_S = 0.15
 
 
 class StandInWorld(NamespaceWorld):
@@ -32,20 +38,25 @@ class StandInWorld(NamespaceWorld):
         with Links(self.machine(name)) as links:
             links.add_address("eth0", WEB)
 
-    def until(self, condition: Callable[[], bool], most_s: float = 10.0) -> None:
-        """Keep counting until it holds; fails the test where it does not."""
-        deadline = time.monotonic() + most_s
-        while not condition():
-            assert time.monotonic() < deadline, "it did not come about in time"
-            self.client.pump(0.02)
+    def until(self, condition: Callable[[], bool]) -> None:
+        until(self, condition)
 
     def count(self, requests: int) -> None:
-        """Go on until the client has sent so many more."""
-        enough = self.client.ledger.sent + requests
-        self.until(lambda: self.client.ledger.sent >= enough)
+        """Go on until the client has sent so many from now on, and has waited for their answers."""
+        now_ns = time.monotonic_ns()
+        self.until(lambda: self.client.ledger.within(now_ns, time.monotonic_ns()).requests >= requests)
 
     def answering(self) -> str:
         return self.client.ledger.answering(time.monotonic_ns())
+
+
+def until(world: World, condition: Callable[[], bool]) -> None:
+    """Keep counting until it holds; fails the test where it does not."""
+    patience.until(
+        condition,
+        lambda: f"it came about; the logs: {[log.read_text() for log in world.logs]}",
+        meanwhile=lambda: world.client.pump(0.02),
+    )
 
 
 def stand_in_world() -> StandInWorld:
@@ -54,6 +65,27 @@ def stand_in_world() -> StandInWorld:
     for name in world.stack.names:
         world.plug(name)
     return world
+
+
+def arrived(
+    world: StandInWorld, sender: str, receiver: str, count: int, *, expected: int | None = None, port: int = DISCARD
+) -> int:
+    """How many of so many datagrams come through. The expected ones, which are all of them unless it is said otherwise, are
+    waited for with patience; then, a moment for those that should not come."""
+    host = f"10.77.0.1{receiver[-1]}"
+    with world.machine(receiver).entered():
+        ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with world.machine(sender).entered():
+        mouth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with ear, mouth:
+        ear.bind((host, port))
+        for number in range(count):
+            mouth.sendto(number.to_bytes(2, "big"), (host, port))
+        expected, heard = count if expected is None else expected, 0
+        while select.select([ear], [], [], patience.PATIENCE_S if heard < expected else MOMENT_S)[0]:
+            ear.recv(8)
+            heard += 1
+        return heard
 
 
 @functools.cache

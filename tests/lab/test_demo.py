@@ -27,6 +27,7 @@ from picluster.lab.programs import started
 from picluster.lab.stack import SERVICE_PORT, Stack
 from tests.adapters.isolation import isolated, reason_to_skip
 from tests.lab.stand_ins import filters_refused
+from tests.patience import until
 
 MARK = "PICLUSTER_TEST_RUN"
 ALL_MODES = [
@@ -96,10 +97,10 @@ def read_until(process: subprocess.Popen[bytes], word: bytes) -> None:
 
 
 def until_nothing_is_left(mark: str, directory: Path) -> None:
-    deadline = time.monotonic() + 10
-    while left := [*marked(mark), *map(str, directory.iterdir())]:
-        assert time.monotonic() < deadline, f"left behind: {left}"
-        time.sleep(0.02)
+    def left() -> list[str]:
+        return [*marked(mark), *map(str, directory.iterdir())]
+
+    until(lambda: not left(), lambda: f"all is gone, but for {left()}")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc, which only Linux has")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,6 +11,7 @@ from picluster.errors import LabError
 from picluster.lab.loopback import LoopbackWorld
 from picluster.lab.script import Director
 from picluster.lab.stack import Stack
+from tests.lab.stand_ins import until
 
 GIVEN_UP = "web given up: no majority"
 TAKEN = "taken"
@@ -25,14 +26,6 @@ def world() -> Iterator[LoopbackWorld]:
 
 def answering(world: LoopbackWorld) -> str:
     return world.client.ledger.answering(time.monotonic_ns())
-
-
-def until(world: LoopbackWorld, condition: Callable[[], bool], most_s: float = 15.0) -> None:
-    """Keep counting until it holds; fails the test where it does not."""
-    deadline = time.monotonic() + most_s
-    while not condition():
-        assert time.monotonic() < deadline, f"it did not come about: {[log.read_text() for log in world.logs]}"
-        world.client.pump(0.02)
 
 
 def said(world: LoopbackWorld, name: str) -> str:

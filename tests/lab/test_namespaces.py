@@ -13,7 +13,8 @@ from picluster.adapters.links import Links
 from picluster.lab.neighbours import Belief, NeighbourTable
 from picluster.lab.programs import kill
 from tests.adapters.isolation import isolated
-from tests.lab.stand_ins import StandInWorld, filters_refused, stand_in_world
+from tests.lab.stand_ins import StandInWorld, arrived, filters_refused, stand_in_world
+from tests.patience import until
 
 needs_filters = pytest.mark.skipif(bool(filters_refused()), reason=filters_refused() or "has them")
 
@@ -32,7 +33,7 @@ def test_the_client_counts_a_cut_and_a_return() -> None:
         world.count(1_000)
         outage = world.client.ledger.aftermath(moment_ns, time.monotonic_ns())
         assert (outage.before, outage.after, outage.over) == ("pi1", "pi2", True)
-        assert 90 <= outage.lost < 1_000
+        assert 100 <= outage.lost < 1_000
         assert outage.outage_ms >= 90
         assert world.client.ledger.double_ms == 0
 
@@ -46,7 +47,7 @@ def test_two_nodes_with_the_address_are_seen_although_the_client_hears_one() -> 
         assert world.client.ledger.double_ms == 0
         world.give("pi3")
         world.until(lambda: world.client.ledger.double_ms >= 50)
-        assert world.answering() == "pi1"
+        world.until(lambda: world.answering() == "pi1")
 
 
 @needs_filters
@@ -68,15 +69,15 @@ def test_a_partition_parts_the_two_sides_and_nothing_else() -> None:
     with stand_in_world() as world:
         assert passes(world, "pi1", "pi2")
         world.part(["pi1"])
-        assert not passes(world, "pi1", "pi2")
-        assert not passes(world, "pi3", "pi1")
-        assert not passes(world, "client", "pi1")
+        assert blocked(world, "pi1", "pi2")
+        assert blocked(world, "pi3", "pi1")
+        assert blocked(world, "client", "pi1")
         assert passes(world, "pi2", "pi3")
         assert passes(world, "client", "pi2")
         assert passes(world, "auditor", "pi1")
         world.cut("pi2")
         world.plug("pi2")
-        assert not passes(world, "pi1", "pi2"), "plugged in during a partition, and on its wrong side"
+        assert blocked(world, "pi1", "pi2"), "plugged in during a partition, and on its wrong side"
         world.heal()
         assert passes(world, "pi1", "pi2")
         assert world.apart == frozenset()
@@ -88,7 +89,7 @@ def test_a_way_is_blocked_in_one_direction() -> None:
     with stand_in_world() as world:
         assert passes(world, "pi1", "pi2")
         world.block([("pi1", "pi2")])
-        assert not passes(world, "pi1", "pi2")
+        assert blocked(world, "pi1", "pi2")
         assert passes(world, "pi1", "pi3")
         assert heard_one_way(world, "pi2", "pi1")
         world.heal()
@@ -109,7 +110,7 @@ def test_an_adapter_that_is_pulled_out_comes_back_as_the_same() -> None:
             world.carrier("pi1", up=True)
             assert board.state("eth0").up
         # A bridge forwards only some time after a carrier has come.
-        assert any(passes(world, "pi2", "pi1") for _ in range(20))
+        until(lambda: not blocked(world, "pi2", "pi1"), "the adapter's datagrams pass")
 
 
 @isolated
@@ -130,11 +131,12 @@ def test_a_guest_comes_and_goes() -> None:
     with stand_in_world() as world:
         world.give("pi1")
         feed = world.join_client("guest", "02:00:00:00:00:09", ["10.77.0.9/24"])
-        deadline = time.monotonic() + 10
-        while feed.ledger.answering(time.monotonic_ns()) != "pi1":
-            assert time.monotonic() < deadline
+
+        def served() -> bool:
             feed.pump(0.05)
-            world.client.pump()
+            return feed.ledger.answering(time.monotonic_ns()) == "pi1"
+
+        world.until(served)
         kill([feed.process])
         world.leave("guest")
         assert "guest" not in [name for _, name in socket.if_nameindex()]
@@ -147,7 +149,7 @@ def test_losses_are_between_pis_and_spare_the_client() -> None:
         assert arrived(world, "pi1", "pi2", 100) == 100
         world.lose(50)
         # The chance that this fails by bad luck is below one in a million.
-        assert 20 < arrived(world, "pi1", "pi2", 100) < 80
+        assert 20 < arrived(world, "pi1", "pi2", 100, expected=21) < 80
         assert arrived(world, "client", "pi2", 100) == 100
         world.lose(0)
         assert arrived(world, "pi1", "pi2", 100) == 100
@@ -184,7 +186,7 @@ def test_freezing_stops_the_agent_and_not_the_service() -> None:
         until_state(agent.pid, "T")
         assert state_of(service.pid) != "T"
         world.count(150)
-        assert world.answering() == "pi1"
+        world.until(lambda: world.answering() == "pi1")
         world.thaw("pi1")
         until_state(agent.pid, "S")
         world.freeze("pi1", whole=True)
@@ -204,28 +206,6 @@ def announce(world: StandInWorld, name: str) -> None:
         wire.send(head + mac + address + bytes(6) + address)
 
 
-def arrived(world: StandInWorld, sender: str, receiver: str, count: int) -> int:
-    """How many of so many datagrams come through; a probe beforehand has done with ARP."""
-    host = "10.77.0.12" if receiver == "pi2" else "10.77.0.11" if receiver == "pi1" else "10.77.0.13"
-    with world.machine(receiver).entered():
-        ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with world.machine(sender).entered():
-        mouth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with ear, mouth:
-        ear.bind((host, 9))
-        ear.settimeout(0.15)
-        heard = 0
-        for number in range(count):
-            mouth.sendto(number.to_bytes(2, "big"), (host, 9))
-        try:
-            while heard < count:
-                ear.recv(8)
-                heard += 1
-        except TimeoutError:
-            pass
-        return heard
-
-
 def heard_one_way(world: StandInWorld, sender: str, receiver: str) -> bool:
     """As `passes`, where the receiver cannot answer ARP: the sender is told whom to send to."""
     table = NeighbourTable(world.machine(sender))
@@ -235,7 +215,11 @@ def heard_one_way(world: StandInWorld, sender: str, receiver: str) -> bool:
 
 
 def passes(world: StandInWorld, sender: str, receiver: str) -> bool:
-    return arrived(world, sender, receiver, 3) > 0
+    return arrived(world, sender, receiver, 3, expected=1) > 0
+
+
+def blocked(world: StandInWorld, sender: str, receiver: str) -> bool:
+    return arrived(world, sender, receiver, 3, expected=0) == 0
 
 
 def state_of(pid: int) -> str:
@@ -243,7 +227,4 @@ def state_of(pid: int) -> str:
 
 
 def until_state(pid: int, state: str) -> None:
-    deadline = time.monotonic() + 5
-    while state_of(pid) != state:
-        assert time.monotonic() < deadline, f"process {pid} did not come into state {state}"
-        time.sleep(0.01)
+    until(lambda: state_of(pid) == state, f"process {pid} comes into state {state}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 
 from picluster.lab.loopback import LoopbackWorld
@@ -11,17 +10,30 @@ from picluster.lab.mode import memory_place
 from picluster.lab.namespaces import NamespaceWorld
 from picluster.lab.operator import DemoOperator
 from picluster.lab.stack import Stack
-from picluster.lab.world import Fault
+from picluster.lab.world import Fault, World
 from picluster.model.snapshot import ClusterSnapshot, NodeState
+from tests import patience
 from tests.adapters.isolation import isolated
 
 
-def until(operator: DemoOperator, condition: Callable[[ClusterSnapshot], bool], most_s: float = 15.0) -> ClusterSnapshot:
-    deadline = time.monotonic() + most_s
-    while not condition(snapshot := operator.snapshot()):
-        assert time.monotonic() < deadline, f"it did not come about: {snapshot}"
-        time.sleep(0.05)
-    return snapshot
+def at_work(world: World) -> DemoOperator:
+    """With all Pis under power."""
+    for name in world.stack.names:
+        world.plug(name)
+    return DemoOperator(world)
+
+
+def until(operator: DemoOperator, condition: Callable[[ClusterSnapshot], bool]) -> ClusterSnapshot:
+    """Look at the dashboard until it shows this; then what it shows."""
+    shown = operator.snapshot()
+
+    def met() -> bool:
+        nonlocal shown
+        shown = operator.snapshot()
+        return condition(shown)
+
+    patience.until(met, lambda: f"the dashboard shows {shown}")
+    return shown
 
 
 def answered_by(snapshot: ClusterSnapshot) -> str:
@@ -42,9 +54,7 @@ def all_know_each_other(snapshot: ClusterSnapshot) -> bool:
 @isolated
 def test_a_digit_pulls_the_holders_cable_and_the_client_says_what_it_cost() -> None:
     with NamespaceWorld(Stack(3), memory_place()) as world:
-        for name in world.stack.names:
-            world.plug(name)
-        operator = DemoOperator(world)
+        operator = at_work(world)
         holder = answered_by(until(operator, all_know_each_other))
         operator.press(holder[-1])
         assert operator.prompt == f"{holder}: power cable pulled"
@@ -60,9 +70,7 @@ def test_a_digit_pulls_the_holders_cable_and_the_client_says_what_it_cost() -> N
 @isolated
 def test_commands_go_to_the_holders_agent_and_a_frozen_one_is_not_waited_for() -> None:
     with NamespaceWorld(Stack(3), memory_place()) as world:
-        for name in world.stack.names:
-            world.plug(name)
-        operator = DemoOperator(world)
+        operator = at_work(world)
         first = answered_by(until(operator, all_know_each_other))
         operator.press("m")
         said = operator.prompt
@@ -83,9 +91,7 @@ def test_commands_go_to_the_holders_agent_and_a_frozen_one_is_not_waited_for() -
 
 def test_without_namespaces_every_key_works_too() -> None:
     with LoopbackWorld(Stack(3)) as world:
-        for name in world.stack.names:
-            world.plug(name)
-        operator = DemoOperator(world)
+        operator = at_work(world)
         first = answered_by(until(operator, all_know_each_other))
         operator.press("p")
         assert operator.prompt == f"{first}: cut off from the others"
@@ -125,6 +131,8 @@ def test_what_a_world_cannot_do_its_keys_say() -> None:
         operator.press("x")
         assert operator.prompt == "nobody holds web at the moment"
         assert [key.keys for key in operator.key_meanings] == ["1-3", "s", "m", "p", "f", "l"]
+        # What the help page has beside the key, in a terminal of 80 columns.
+        assert all(len(key.meaning) <= 65 for key in operator.key_meanings)
         assert not world.directory.joinpath("pi1", "agent.sock").exists()
         operator.close()
     assert not world.directory.exists()

@@ -36,8 +36,8 @@ from picluster.lab.programs import start
 from picluster.lab.script import Director
 from picluster.lab.stack import Stack, agent_command
 from tests.adapters.isolation import reason_to_skip
+from tests.conftest import ROWS
 from tests.lab.stand_ins import filters_refused
-from tests.scenarios.conftest import ROWS
 
 WHOLE_S = 60.0
 """How long a scenario may take."""
@@ -124,6 +124,11 @@ class Stage:
             name for name in self.world.stack.names if name in self.world.running and name not in (self.holder, *besides)
         ]
 
+    def everywhere(self, deed: Callable[[str], object]) -> None:
+        """Do something to each Pi, one right after the other."""
+        for name in self.world.stack.names:
+            deed(name)
+
     def go_on(self, seconds: float) -> None:
         """Count on."""
         self.director.wait(lambda: False, seconds)
@@ -185,6 +190,12 @@ class Stage:
     def _is_over(self, since_ns: int, held: str, moves: bool | None) -> bool:
         outage = self.ledger.within(since_ns, time.monotonic_ns())
         return outage.over and (not moves or outage.after != held)
+
+
+def both_ways(ones: Sequence[str], others: Sequence[str]) -> list[tuple[str, str]]:
+    """Every way from the ones to the others, and back."""
+    pairs = [(one, other) for one in ones for other in others]
+    return pairs + [(other, one) for one, other in pairs]
 
 
 def _new(path: Sequence[str], held: str) -> Sequence[str]:

@@ -90,39 +90,31 @@ def test_the_holder_freezes_again_and_again(stage: Stage) -> None:
 
 @scenario()
 def test_all_agents_freeze_and_thaw_at_once(stage: Stage) -> None:
-    names = stage.world.stack.names
+    stage.goes_dark("all agents freeze", lambda: stage.everywhere(stage.world.freeze), for_s=0.5)
+    stage.everywhere(stage.world.thaw)
 
-    def freeze_all() -> None:
-        for name in names:
-            stage.world.freeze(name)
 
-    stage.goes_dark("all agents freeze", freeze_all, for_s=0.5)
-    for name in names:
-        stage.world.thaw(name)
+def by_turns(
+    stage: Stage, title: str, leave: Callable[[str], object], come_back: Callable[[str], object], times: int = TIMES
+) -> None:
+    """Whoever holds leaves on purpose and comes back, and again the next one."""
+    outages = []
+    for _ in range(times):
+        held = stage.holder
+        outages.append(stage.play(title, partial(leave, held), moves=True, for_s=0.5, row=False))
+        come_back(held)
+        stage.all_well()
+    stage.summary(title, outages)
 
 
 @scenario()
 def test_agents_are_stopped_one_after_the_other(stage: Stage) -> None:
-    outages = []
-    for _ in range(TIMES):
-        held = stage.holder
-        outages.append(stage.play("stop", partial(stage.world.end_agent, held), moves=True, for_s=0.5, row=False))
-        stage.world.start_agent(held)
-        stage.all_well()
-    stage.summary("graceful stop of the holder's agent", outages)
+    by_turns(stage, "graceful stop of the holder's agent", stage.world.end_agent, stage.world.start_agent)
 
 
 @scenario()
 def test_the_holder_goes_on_standby_again_and_again(stage: Stage) -> None:
-    outages = []
-    for _ in range(TIMES):
-        held = stage.holder
-        outages.append(
-            stage.play("standby", lambda: stage.tell(stage.holder, do="standby"), moves=True, for_s=0.5, row=False)
-        )
-        stage.tell(held, do="active")
-        stage.all_well()
-    stage.summary("the holder goes on standby", outages)
+    by_turns(stage, "the holder goes on standby", partial(stage.tell, do="standby"), partial(stage.tell, do="active"))
 
 
 @scenario()
@@ -139,18 +131,15 @@ def test_the_address_is_moved_by_hand_and_goes_where_it_is_told(stage: Stage) ->
 @scenario()
 def test_the_holder_reboots(stage: Stage) -> None:
     """As a machine is shut down: the agent is stopped first, and the power goes then."""
-    outages = []
-    for _ in range(3):
-        held = stage.holder
 
-        def reboot(held: str = held) -> None:
-            stage.world.end_agent(held)
-            stage.world.cut(held)
+    def go_down(name: str) -> None:
+        stage.world.end_agent(name)
+        stage.world.cut(name)
 
-        outages.append(stage.play("reboot", reboot, moves=True, for_s=0.5, row=False))
-        stage.play("boot", partial(stage.world.plug, held), moves=False, for_s=0.5, row=False)
-        stage.all_well()
-    stage.summary("reboot of the holder", outages)
+    def boot(name: str) -> None:
+        stage.play("boot", lambda: stage.world.plug(name), moves=False, for_s=0.5, row=False)
+
+    by_turns(stage, "reboot of the holder", go_down, boot, times=3)
 
 
 @scenario(begins=False)
@@ -165,8 +154,7 @@ def test_an_agent_of_another_version_takes_part(stage: Stage) -> None:
 @scenario(begins=False, ends_well=False)
 def test_an_agent_of_another_wire_format_is_alone_and_holds_nothing(stage: Stage) -> None:
     stage.world.changes["pi1"] = "import picluster.wire.seal as seal; seal.VERSION = 2"
-    for name in stage.world.stack.names:
-        stage.world.plug(name)
+    stage.everywhere(stage.world.plug)
     stage.until(lambda: bool(stage.holder), "the two that understand each other are a majority")
     assert stage.holder != "pi1"
     stage.play("one agent speaks another wire format", lambda: None, moves=False)

@@ -15,8 +15,7 @@ from picluster.adapters.namespaces import NetworkNamespace
 from picluster.lab.namespaces import CLIENT
 from picluster.lab.neighbours import Belief, NeighbourTable
 from picluster.lab.stack import SERVICE_PORT
-from tests.scenarios.stage import WEB, Setting, Stage, scenario
-from tests.scenarios.test_network import both_ways
+from tests.scenarios.stage import WEB, Setting, Stage, both_ways, scenario
 
 WEB6 = "fd77::100"
 BOTH = Setting(3, also={"web6": WEB6})

@@ -113,8 +113,7 @@ def test_a_foreign_machine_has_the_address_before_anybody_takes_it(stage: Stage)
     world = stage.world
     stage.ledger.guests_count = False
     world.join(*FOREIGN, [f"{WEB}/24"])
-    for name in world.stack.names:
-        world.plug(name)
+    stage.everywhere(world.plug)
     stage.until(lambda: any(stage.said(name, "foreign machine") for name in world.stack.names), "it is noticed and named")
     stage.go_on(1.0)
     assert not stage.holder, "the address of a foreign machine was taken"

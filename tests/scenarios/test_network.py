@@ -8,14 +8,15 @@ from functools import partial
 from picluster.lab.cable import Flaws
 from picluster.lab.namespaces import CLIENT
 from picluster.lab.programs import kill
-from tests.scenarios.stage import Setting, Stage, scenario
+from tests.scenarios.stage import WINDOW_S, Setting, Stage, both_ways, scenario
 
 OTHER_CLIENT = ("client2", "02:00:00:00:00:04", ("10.77.0.4/24",))
 
 
-def both_ways(ones: list[str], others: list[str]) -> list[tuple[str, str]]:
-    pairs = [(one, other) for one in ones for other in others]
-    return pairs + [(other, one) for one, other in pairs]
+def block_and_heal(stage: Stage, title: str, ways: list[tuple[str, str]], *, moves: bool, for_s: float = WINDOW_S) -> None:
+    """These ways are blocked; then all is whole again."""
+    stage.play(title, lambda: stage.world.block(ways), moves=moves, for_s=for_s)
+    stage.play("it heals", stage.world.heal, moves=False)
 
 
 @scenario()
@@ -55,47 +56,31 @@ def test_the_holder_is_alone_with_the_client(stage: Stage) -> None:
 @scenario()
 def test_the_client_reaches_both_sides(stage: Stage) -> None:
     held, others = stage.holder, stage.others()
-    stage.play(
-        "partition, the client reaches both sides",
-        lambda: stage.world.block(both_ways([held], others)),
-        moves=True,
-        for_s=2.0,
-    )
-    stage.play("it heals", stage.world.heal, moves=False)
+    block_and_heal(stage, "partition, the client reaches both sides", both_ways([held], others), moves=True, for_s=2.0)
 
 
 @scenario()
 def test_the_holder_is_heard_and_hears_nothing(stage: Stage) -> None:
     held, others = stage.holder, stage.others()
-    deaf = [(other, held) for other in others]
-    stage.play("one way: the holder hears no other Pi", lambda: stage.world.block(deaf), moves=True)
-    stage.play("it heals", stage.world.heal, moves=False)
+    block_and_heal(stage, "one way: the holder hears no other Pi", [(other, held) for other in others], moves=True)
 
 
 @scenario()
 def test_the_holder_hears_and_is_not_heard(stage: Stage) -> None:
     held, others = stage.holder, stage.others()
-    mute = [(held, other) for other in others]
-    stage.play("one way: no other Pi hears the holder", lambda: stage.world.block(mute), moves=True)
-    stage.play("it heals", stage.world.heal, moves=False)
+    block_and_heal(stage, "one way: no other Pi hears the holder", [(held, other) for other in others], moves=True)
 
 
 @scenario()
 def test_one_link_to_the_holder_is_cut(stage: Stage) -> None:
     held, first = stage.holder, stage.others()[0]
-    stage.play(
-        "the link between the holder and one other is cut",
-        lambda: stage.world.block(both_ways([held], [first])),
-        moves=False,
-    )
-    stage.play("it heals", stage.world.heal, moves=False)
+    block_and_heal(stage, "the link between the holder and one other is cut", both_ways([held], [first]), moves=False)
 
 
 @scenario()
 def test_the_holder_is_the_bridge_between_two_that_do_not_hear_each_other(stage: Stage) -> None:
     first, second = stage.others()
-    stage.play("the holder is the bridge", lambda: stage.world.block(both_ways([first], [second])), moves=False)
-    stage.play("it heals", stage.world.heal, moves=False)
+    block_and_heal(stage, "the holder is the bridge", both_ways([first], [second]), moves=False)
 
 
 @scenario(Setting(5))
@@ -103,8 +88,7 @@ def test_two_halves_meet_in_one_bridge_node(stage: Stage) -> None:
     """Two and two that do not hear each other, and a fifth that hears all: each half with the fifth is a majority."""
     held = stage.holder
     bridge, friend, *rest = stage.others()
-    stage.play("two halves and a bridge", lambda: stage.world.block(both_ways([held, friend], rest)), moves=False, for_s=3.0)
-    stage.play("it heals", stage.world.heal, moves=False)
+    block_and_heal(stage, "two halves and a bridge", both_ways([held, friend], rest), moves=False, for_s=3.0)
     assert bridge != stage.holder
 
 
@@ -113,8 +97,7 @@ def test_every_node_hears_a_majority_and_no_two_the_same(stage: Stage) -> None:
     """A ring: each hears its two neighbours, and not the two across."""
     names = stage.world.stack.names
     cut = [pair for i in range(5) for pair in both_ways([names[i]], [names[(i + 2) % 5]])]
-    stage.play("a ring of majorities", lambda: stage.world.block(cut), moves=False, for_s=3.0)
-    stage.play("it heals", stage.world.heal, moves=False)
+    block_and_heal(stage, "a ring of majorities", cut, moves=False, for_s=3.0)
 
 
 @scenario()
@@ -169,8 +152,7 @@ def test_datagrams_are_lost(stage: Stage) -> None:
 
 
 def spoil_all(stage: Stage, flaws: Flaws) -> None:
-    for name in stage.world.stack.names:
-        stage.world.spoil(name, flaws)
+    stage.everywhere(lambda name: stage.world.spoil(name, flaws))
 
 
 @scenario()

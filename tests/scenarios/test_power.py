@@ -37,15 +37,8 @@ def test_two_of_five_go_dark_at_once(stage: Stage) -> None:
 
 @scenario()
 def test_the_whole_stack_goes_dark_and_returns(stage: Stage) -> None:
-    names = stage.world.stack.names
-
-    def cut_all() -> None:
-        for name in names:
-            stage.world.cut(name)
-
-    stage.goes_dark("power failure of the whole stack", cut_all, for_s=0.5)
-    for name in names:
-        stage.world.plug(name)
+    stage.goes_dark("power failure of the whole stack", lambda: stage.everywhere(stage.world.cut), for_s=0.5)
+    stage.everywhere(stage.world.plug)
     stage.all_well()
 
 
@@ -63,8 +56,7 @@ def test_voters_go_one_by_one_down_to_the_last_majority_and_below_and_return(sta
 
 @scenario(begins=False)
 def test_all_are_powered_on_at_once(stage: Stage) -> None:
-    for name in stage.world.stack.names:
-        stage.world.plug(name)
+    stage.everywhere(stage.world.plug)
     stage.all_well()
     stage.play("all on at once: nothing moves afterwards", lambda: None, moves=False)
 

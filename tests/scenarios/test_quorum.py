@@ -5,8 +5,7 @@ from __future__ import annotations
 import socket
 import time
 
-from tests.scenarios.stage import Setting, Stage, scenario
-from tests.scenarios.test_network import both_ways
+from tests.scenarios.stage import Setting, Stage, both_ways, scenario
 
 WITNESS = Setting(3, nodes={"pi3": 'role = "witness"'})
 GATEWAY = Setting(2, quorum='voters = ["pi1", "pi2"]\ntwo_node = "gateway"')

@@ -1,4 +1,4 @@
-"""Tells what the client saw in each scenario, after the last one; with `--no-skips` none may be left out."""
+"""With `--no-skips` no test may be left out; and after the last scenario, what the client saw in each is told."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ HEADING = f"{'what happens':<66} {'held':<7} {'then':<27} {'outage':>9} {'lost':
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--no-skips", action="store_true", help="a scenario that this machine cannot play is a failure")
+    parser.addoption("--no-skips", action="store_true", help="a test that this machine cannot run is a failure")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if report.skipped and item.config.getoption("no_skips", default=False):
+    if report.skipped and item.config.getoption("no_skips"):
         report.outcome = "failed"
     return report
 

@@ -1,0 +1,92 @@
+"""A lab of virtual Pis that really boot: Debian with systemd in each, the agent as its service. It needs root.
+
+  up      make the root file system if there is none yet (half a minute), and boot the Pis; they stay up
+  status  who has power, who is well, and who answers for the floating address
+  cut     pull a Pi's power cable out        plug    put it in again: the same disk boots
+  freeze  all of a Pi hangs but its kernel   thaw    it goes on
+  reboot  shut a Pi down in good order, and boot it again
+  shell   a shell on a Pi, or a command:  picluster lab shell pi1 journalctl -u picluster
+  down    end all, and leave nothing but the root file system for the next time
+
+After each deed it says what a client with 1,000 requests a second saw of it. docs/lab.md has more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from picluster.lab import standing
+from picluster.lab.stack import FEWEST_PIS, MOST_PIS
+
+DEEDS = ("cut", "plug", "freeze", "thaw", "reboot")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="do", required=True, metavar="VERB")
+    up = verbs.add_parser("up", help="boot the Pis")
+    up.add_argument("--nodes", type=int, default=FEWEST_PIS, help=f"{FEWEST_PIS} to {MOST_PIS} (default: %(default)s)")
+    verbs.add_parser("down", help="end all")
+    with_json = [up, verbs.add_parser("status", help="how all are")]
+    for deed in DEEDS:
+        to_one = verbs.add_parser(deed)
+        to_one.add_argument("pi", help="such as pi1")
+        with_json.append(to_one)
+        if deed == "freeze":
+            to_one.add_argument("--agent", action="store_true", help="only its agent hangs; its watchdog will see to that")
+    shell = verbs.add_parser("shell", help="a shell on a Pi")
+    shell.add_argument("pi")
+    shell.add_argument("command", nargs=argparse.REMAINDER, help="a command, where it is not to be a shell")
+    for verb in with_json:
+        verb.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    match arguments.do:
+        case "up":
+            show(arguments, standing.bring_up(arguments.nodes, tell))
+        case "down":
+            print("the lab is gone" if standing.take_down() else "no lab is up")
+        case "status":
+            show(arguments, standing.told(do="status"))
+        case "shell":
+            command = standing.inside(arguments.pi, arguments.command)
+            sys.stdout.flush()
+            os.execvp(command[0], command)  # noqa: S606  the very point
+        case deed:
+            agent = {"agent": "yes"} if getattr(arguments, "agent", False) else {}
+            show(arguments, standing.told(do=deed, pi=arguments.pi, **agent))
+    return 0
+
+
+def tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def show(arguments: argparse.Namespace, answer: Mapping[str, Any]) -> None:
+    if arguments.json:
+        print(json.dumps(answer, indent=2))
+    elif "pis" in answer:
+        print(standing_lines(answer))
+    else:
+        print(outcome_line(answer))
+
+
+def standing_lines(status: Mapping[str, Any]) -> str:
+    lines = [f"{pi['name']:<6}{pi['power']:<8}{pi['state']:<12}{'  '.join(pi['addresses'])}" for pi in status["pis"]]
+    address = status["addresses"]["web"]
+    lines.append(
+        f"{address} is answered by {status['answering'] or 'nobody'}; two at once: {status['double_ms']:.0f} ms so far"
+    )
+    return "\n".join(lines)
+
+
+def outcome_line(outcome: Mapping[str, Any]) -> str:
+    held, then = outcome["held"] or "nobody", outcome["then"] or "nobody"
+    who = f"{held} goes on answering" if held == then else f"{held} answered, then {then}"
+    dark = f"dark for {outcome['outage_ms']:.0f} ms, {outcome['lost']} requests lost"
+    return f"{who}; {dark}; two at once: {outcome['double_ms']:.0f} ms"

@@ -1,0 +1,131 @@
+"""Control groups, as far as a virtual Pi needs them: to freeze all of it between two instructions, to kill all of it in one
+blow, and to let it have only so much memory (man 7 cgroups; Documentation/admin-guide/cgroup-v2.rst).
+
+A group is made below that of this process, in the hierarchy of version 2, and beside it in those of version 1 that matter
+where a machine has both: systemd's own, which a systemd inside needs, and the one for memory.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from picluster.errors import LabError
+
+__all__ = ["ControlGroup", "sweep", "why_not"]
+
+MOUNTS, OWN = Path("/proc/self/mountinfo"), Path("/proc/self/cgroup")
+PREFIX = "picluster-lab-"
+ENDING_S = 5.0
+STEP_S = 0.005
+
+
+class ControlGroup:
+    """One group, in all hierarchies that matter. Whoever makes it removes it."""
+
+    def __init__(self, name: str) -> None:
+        """Raises OSError where this machine forbids it."""
+        self._unified, *others = (place / f"{PREFIX}{name}" for place in _places())
+        self._all = (self._unified, *others)
+        for place in self._all:
+            place.mkdir()
+
+    @property
+    def path(self) -> Path:
+        """Its directory in the hierarchy of version 2."""
+        return self._unified
+
+    @property
+    def entrances(self) -> list[Path]:
+        """A process that writes its number into each of these belongs to the group from then on."""
+        return [place / "cgroup.procs" for place in self._all]
+
+    def freeze(self) -> None:
+        """All stop running. In force when this returns."""
+        (self._unified / "cgroup.freeze").write_text("1", encoding="ascii")
+        _until(lambda: "frozen 1" in (self._unified / "cgroup.events").read_text(encoding="ascii"))
+
+    def thaw(self) -> None:
+        (self._unified / "cgroup.freeze").write_text("0", encoding="ascii")
+
+    def kill(self) -> None:
+        """SIGKILL to all at once, frozen ones too, before any of them can run another instruction in peace."""
+        (self._unified / "cgroup.kill").write_text("1", encoding="ascii")
+
+    def limit_memory(self, size_bytes: int) -> None:
+        """They get no more than this, what they have already included. Raises LabError where there is no such limit here."""
+        for place in self._all:
+            for file in (place / "memory.max", place / "memory.limit_in_bytes"):
+                if file.exists():
+                    file.write_text(str(size_bytes), encoding="ascii")
+                    return
+        raise LabError("the memory controller is not to be had for control groups here, so memory cannot be limited")
+
+    def remove(self) -> None:
+        """Once nothing runs in it any more, which is waited for."""
+        for place in self._all:
+            _until(partial(_removed, place))
+
+
+def why_not() -> str:
+    """Why groups cannot be made here, as a sentence's end; empty where they can."""
+    try:
+        ControlGroup(f"trial-{os.getpid()}").remove()
+    except OSError as error:
+        return f"this system refuses control groups ({error})"
+    return ""
+
+
+def sweep() -> None:
+    """Remove the groups of labs that were killed; those of living ones are not empty, and stay."""
+    with suppress(OSError):
+        for place in _places():
+            for group in place.glob(f"{PREFIX}*"):
+                _removed(group)
+
+
+def _places() -> list[Path]:
+    """The directories of this process's own groups: version 2 first. Raises OSError where there is none of that."""
+    own = dict(_own_groups())
+    found: dict[str, Path] = {}
+    for line in MOUNTS.read_text(encoding="utf-8").splitlines():
+        fields, _, rest = line.partition(" - ")
+        kind, _, options = rest.split(" ", 2)
+        kinds = {"cgroup2": [""], "cgroup": options.split(",")}.get(kind, [])
+        for name in {"", "name=systemd", "memory"}.intersection(kinds):
+            if name in own:
+                found.setdefault(name, Path(fields.split(" ")[4]) / own[name])
+    if "" not in found:
+        raise OSError(0, "there is no hierarchy of version 2")
+    return [found.pop(""), *found.values()]
+
+
+def _own_groups() -> list[tuple[str, str]]:
+    """By hierarchy: its controllers (empty for version 2), and the path of this process's group in it."""
+    groups = []
+    for line in OWN.read_text(encoding="utf-8").splitlines():
+        _, controllers, path = line.split(":", 2)
+        groups += [(controller, path.lstrip("/")) for controller in controllers.split(",")]
+    return groups
+
+
+def _removed(group: Path) -> bool:
+    """Remove it with all that is below it; False where something still runs there."""
+    try:
+        for directory, _, _ in os.walk(group, topdown=False):
+            Path(directory).rmdir()
+    except OSError:
+        return not group.exists()
+    return True
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + ENDING_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise LabError("a control group does not do as it was told. What runs in it hangs in the kernel; see ps")
+        time.sleep(STEP_S)

@@ -1,0 +1,122 @@
+"""What lies on the disk of a machine lab's Pi: three layers, of which only the last one is its own.
+
+    the Pi's own        what it writes; it outlives a power cut, and vanishes with the lab
+    software            this very picluster with what it imports, its unit, and a service to be asked; one for all Pis
+    the root system     Debian or Ubuntu, `picluster.lab.root_system`
+
+The software is copied from around this process, as `pip install` into /opt/picluster would leave it. Compiled parts fit only
+the Python that they were made for; the Pi's Python uses the plain ones where it is another (zeroconf has both).
+"""
+
+from __future__ import annotations
+
+import compileall
+import importlib.util
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import picluster
+from picluster.errors import LabError
+
+__all__ = ["CONFIGURATION", "HOME", "UNIT", "add_user", "write_files", "write_software"]
+
+HOME = Path("opt/picluster")
+"""Where the unit looks for it."""
+CONFIGURATION = Path("etc/picluster")
+UNIT = "picluster.service"
+IMPORTED = ("ifaddr", "zeroconf")
+PROGRAM = """#!/usr/bin/python3
+import sys
+sys.path.insert(0, "/opt/picluster/lib")
+from picluster.cli.main import main
+sys.exit(main())
+"""
+RESPONDER = """[Unit]
+Description=the service behind the floating address
+[Service]
+ExecStart=/usr/bin/python3 -m picluster.lab.responder %H {port} {addresses}
+Environment=PYTHONPATH=/opt/picluster/lib
+DynamicUser=yes
+[Install]
+WantedBy=multi-user.target
+"""
+JOURNAL = """[Journal]
+Storage=volatile
+ForwardToConsole=yes
+MaxLevelConsole=info
+"""
+"""A Pi's console is its log in the lab."""
+IDLE = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "console-getty.service")
+"""What would only wake up in the midst of a test."""
+
+
+def write_software(layer: Path, port: int, addresses: Mapping[str, str]) -> None:
+    """`port` and `addresses`: where the service is asked."""
+    library = layer / HOME / "lib"
+    shutil.copytree(Path(picluster.__file__).parent, library / "picluster")
+    for name in IMPORTED:
+        shutil.copytree(_package(name), library / name)
+    compileall.compile_dir(library, quiet=2)
+    program = layer / HOME / "bin" / "picluster"
+    _write(program, PROGRAM)
+    program.chmod(0o755)
+    link = layer / "usr/local/bin/picluster"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(f"/{program.relative_to(layer)}")
+    _write_units(layer, RESPONDER.format(port=port, addresses=" ".join(addresses.values())))
+
+
+def write_files(root: Path, name: str, inventory: Path, key: Path) -> None:
+    """What is each Pi's own: its name, and the agent's configuration. The user has to be there."""
+    _write(root / "etc/hostname", f"{name}\n")
+    _write(root / "etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
+    place = root / CONFIGURATION
+    _write(place / "agent.toml", f'node = "{name}"\n')
+    shutil.copy(inventory, place / "cluster.toml")
+    shutil.copy(key, place / "cluster.key")
+    user = _user_of(root)
+    shutil.chown(place / "cluster.key", user, user)
+
+
+def add_user(root: Path) -> None:
+    """As the boot would, but the key has to be given to it before."""
+    added = subprocess.run(["systemd-sysusers", f"--root={root}"], capture_output=True, text=True, check=False)
+    if added.returncode != 0:
+        raise LabError(f"the agent's user cannot be made. systemd-sysusers says: {added.stderr.strip()}")
+
+
+def _write_units(layer: Path, responder: str) -> None:
+    data = Path(picluster.__file__).parent / "agent" / "systemd"
+    units = layer / "etc/systemd/system"
+    _write(units / UNIT, (data / UNIT).read_text(encoding="utf-8"))
+    _write(layer / "usr/lib/sysusers.d/picluster.conf", (data / "sysusers.conf").read_text(encoding="utf-8"))
+    _write(units / "responder.service", responder)
+    _write(layer / "etc/systemd/journald.conf.d/lab.conf", JOURNAL)
+    wanted = units / "multi-user.target.wants"
+    wanted.mkdir()
+    for unit in (UNIT, "responder.service"):
+        (wanted / unit).symlink_to(f"/etc/systemd/system/{unit}")
+    for unit in IDLE:
+        (units / unit).symlink_to("/dev/null")
+
+
+def _package(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise LabError(f"this Python has no {name}, which the Pis need. Run: pip install {name}")
+    return Path(spec.origin).parent
+
+
+def _user_of(root: Path) -> int:
+    for line in (root / "etc/passwd").read_text(encoding="utf-8").splitlines():
+        name, _, number, *_ = line.split(":")
+        if name == "picluster":
+            return int(number)
+    raise LabError(f"{root} has no user picluster")
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,102 @@
+"""`picluster lab` as a person uses it, from `up` to `down`, and that nothing is left after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from picluster.errors import LabError
+from picluster.lab import control_groups
+from picluster.lab.caretaker import RUN_DIR
+from picluster.lab.machines import machines_refused
+from picluster.lab.programs import environment
+from picluster.lab.script import WELL
+from picluster.lab.standing import bring_up
+from tests.patience import until
+
+pytestmark = pytest.mark.machine
+
+
+def lab(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "picluster.cli.main", "lab", *words]
+    return subprocess.run(
+        command, env=environment(), capture_output=True, text=True, timeout=300, check=False, stdin=subprocess.DEVNULL
+    )
+
+
+def answer(*words: str) -> dict[str, Any]:
+    done = lab(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def states() -> dict[str, str]:
+    return {pi["name"]: pi["state"] or pi["power"] for pi in answer("status")["pis"]}
+
+
+@pytest.fixture
+def standing() -> Iterator[None]:
+    if machines_refused():
+        pytest.skip(machines_refused())
+    if RUN_DIR.exists():
+        pytest.skip("somebody has a lab up on this machine; end it with: picluster lab down")
+    try:
+        yield
+    finally:
+        lab("down")
+
+
+@pytest.mark.usefixtures("standing")
+def test_up_cut_plug_freeze_thaw_reboot_shell_down() -> None:
+    before = groups()
+    up = answer("up")
+    held = up["answering"]
+    assert sorted(pi["name"] for pi in up["pis"]) == ["pi1", "pi2", "pi3"]
+    assert "a lab is up already" in lab("up").stderr
+    assert lab("shell", held, "cat", "/etc/hostname").stdout == f"{held}\n"
+    assert lab("shell", held, "systemctl", "is-active", "picluster").stdout == "active\n"
+
+    outcome = answer("cut", held)
+    assert outcome["held"] == held
+    assert outcome["then"] not in ("", held)
+    assert outcome["double_ms"] == 0
+    assert "has no power. Run: picluster lab plug" in lab("cut", held).stderr
+    assert states()[held] == "off"
+    assert answer("plug", held)["double_ms"] == 0
+    until(lambda: states()[held] in WELL, f"{held} is back")
+
+    holds = answer("status")["answering"]
+    assert answer("freeze", holds)["then"] not in ("", holds)
+    assert states()[holds] == "frozen"
+    assert answer("thaw", holds)["double_ms"] == 0
+    assert answer("reboot", held)["double_ms"] == 0
+    assert "there is no 'pi9'" in lab("cut", "pi9").stderr
+
+    assert lab("down").stdout == "the lab is gone\n"
+    assert lab("down").stdout == "no lab is up\n"
+    assert "no lab is up. Run: picluster lab up" in lab("status").stderr
+    assert not RUN_DIR.exists()
+    assert groups() == before
+
+
+def groups() -> list[Path]:
+    """What there is of control groups of labs, in all hierarchies."""
+    return sorted(Path("/sys/fs/cgroup").rglob(f"{control_groups.PREFIX}*"))
+
+
+def test_without_root_it_says_so() -> None:
+    own = os.geteuid()
+    os.seteuid(own or 65_534)
+    try:
+        with pytest.raises(LabError, match="Pis that boot need root"):
+            bring_up(3, print)
+    finally:
+        os.seteuid(own)
