@@ -104,7 +104,7 @@ class Candidacy:
         return min(deadline, self.wake_ns)
 
     def looks_vacant(self, now_ns: int) -> bool:
-        """Whether nobody seems to hold it, or its holder is as good as gone, like that of an address that it renews with it."""
+        """Whether nobody seems to hold it, or its holder is as good as gone, along with all that it renewed with it."""
         return self.phase is not Phase.HOLDING and now_ns >= self.vacant_ns - self._timing.grant_ns // 8
 
     def silent_holder(self, now_ns: int) -> str:
