@@ -188,12 +188,15 @@ class KernelAddressKeeper:
         self._addresses.close()
 
     def _know(self, floating: FloatingAddress) -> None:
-        """Guard the address, and watch its interface; a changed entry of the inventory takes the place of the old one."""
+        """Guard the address, and watch its interface; a changed entry of the inventory takes the place of the old one.
+
+        Raises KernelError for one that is this machine's own: to guard that would cut the machine off."""
         known = self._known.get(floating.name)
         if known is not None and (known.address, known.interface) == (floating.address, floating.interface):
             return
         if known is not None:
             self.let_go(known)
+        self._addresses.clean([floating.address])
         if self._gate is not None:
             self._gate.cover(floating)
         self._addresses.watch(floating.interface)
