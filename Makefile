@@ -6,7 +6,7 @@
 #   make machines  the same on Pis that really boot (systemd-nspawn), with the agent as a service; needs root
 #   make check     format, lint, types
 #   make simulate  the failover rules under seeded faults        make simulate SEEDS=2000
-#   make bench     measured figures, as ratios against a peer in the same run
+#   make bench     measured beside keepalived, Pacemaker and ucarp in the same run           make bench ARGS=--quick
 #
 # ARGS are handed on:  make demo ARGS="--nodes 5 --mode loopback"
 

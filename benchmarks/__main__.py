@@ -27,6 +27,7 @@ from benchmarks.plan import Part, plan
 from benchmarks.results import Results, load
 from benchmarks.runner import run
 from benchmarks.table import table
+from picluster import __version__
 from picluster.errors import LabError
 from picluster.lab.mode import namespaces_refused
 
@@ -70,7 +71,8 @@ def measured(arguments: argparse.Namespace) -> Results:
     playable = [part for part in parts if packages.playable(part.system)]
     findings = run(playable, Progress().say)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
-    return Results(machine, time.strftime("%Y-%m-%d"), findings, missing)
+    versions = [f"picluster {__version__}", *packages.versions(part.system for part in playable)]
+    return Results(machine, time.strftime("%Y-%m-%d"), versions, findings, missing)
 
 
 def brought(parts: Sequence[Part], *, install: bool) -> list[str]:

@@ -17,7 +17,7 @@ from benchmarks.systems import SYSTEMS, System
 
 __all__ = ["chart"]
 
-WIDTH, HEAD, ROW, FOOT = 860, 64, 30, 44
+WIDTH, HEAD, ROW, FOOT = 860, 64, 30, 52
 BAR = 12
 LABELS, DARK, DOUBLE = 16, 210, 590
 """Where the three columns begin."""
@@ -25,7 +25,7 @@ DARK_WIDTH, DOUBLE_WIDTH = 240, 150
 """How long the longest bars are; their figures stand behind them."""
 SHORTEST_MS = 10.0
 STYLE = """\
-text { font: 13px system-ui, sans-serif; fill: #1f2328 }
+text { font: 13px system-ui, sans-serif; fill: #1f2328; paint-order: stroke; stroke: #ffffff; stroke-width: 3px }
 .title { font-weight: 600 }
 .faint { fill: #59636e }
 .back { fill: #ffffff }
@@ -34,7 +34,7 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .ours { fill: #1a7f5a }
 .worst { stroke: #1f2328; stroke-width: 1.5 }
 @media (prefers-color-scheme: dark) {
-text { fill: #e6edf3 }
+text { fill: #e6edf3; stroke: #0d1117 }
 .faint { fill: #9198a1 }
 .back { fill: #0d1117 }
 .grid { stroke: #3d444d }

@@ -18,6 +18,8 @@ class Effort:
     loss_s: float
     flaps: int
     rest_s: float
+    after_s: float
+    """How long it is watched after a fault has ended."""
     slow_cuts: int
     """Power cuts of a system whose outages last for seconds."""
     slow_stops: int
@@ -35,6 +37,7 @@ FULL = Effort(
     loss_s=12.0,
     flaps=6,
     rest_s=8.0,
+    after_s=2.0,
     slow_cuts=3,
     slow_stops=2,
 )
@@ -47,6 +50,7 @@ QUICK = Effort(
     loss_s=4.0,
     flaps=3,
     rest_s=3.0,
+    after_s=1.0,
     slow_cuts=2,
     slow_stops=1,
 )

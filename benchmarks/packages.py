@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.systems import System
 from picluster.errors import LabError
 
-__all__ = ["commands", "install", "missing", "playable"]
+__all__ = ["commands", "install", "missing", "playable", "versions", "why_not"]
 
 UNITS = {"keepalived": "keepalived", "corosync": "corosync", "pacemaker": "pacemaker", "ucarp": "ucarp"}
 
@@ -67,6 +67,15 @@ def commands(packages: Sequence[str], *, systemd: bool) -> list[list[str]]:
         ["apt-get", "install", "-qq", "--no-install-recommends", *packages],
         *after,
     ]
+
+
+def versions(systems: Iterable[System]) -> list[str]:
+    """What of the systems is installed here, with its version, as dpkg knows it; what it does not know is left out."""
+    packages = {package: None for system in systems for package in system.needs.values()}
+    if not packages or shutil.which("dpkg-query") is None:
+        return []
+    command = ["dpkg-query", "--show", "--showformat", "${Package} ${Version}\n", *packages]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
 
 
 def _missing_for(system: System) -> list[str]:

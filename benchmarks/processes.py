@@ -23,7 +23,7 @@ SENT_PACKETS = 9
 
 def descendants(pid: int) -> list[int]:
     """Children, their children and so on, the process itself left out."""
-    parents = {int(entry.name): _stat(entry)[PARENT] for entry in Path("/proc").glob("[0-9]*") if _stat(entry)}
+    parents = {int(entry.name): fields[PARENT] for entry in Path("/proc").glob("[0-9]*") if (fields := _stat(entry))}
     found, family = [pid], []
     while found:
         found = [one for one, parent in parents.items() if parent in found]

@@ -30,6 +30,8 @@ class Results:
     """What it ran on, in a line."""
     taken: str
     """The day, as ISO 8601 has it."""
+    versions: Sequence[str]
+    """Of everything that was measured: name and version."""
     findings: Sequence[Finding]
     missing: Sequence[str] = ()
     """What could not be measured here, and why: sentences."""
@@ -56,7 +58,8 @@ def load(file: Path) -> Results:
     """Raises LabError where that is not what `as_json` has written."""
     try:
         whole = json.loads(file.read_text(encoding="utf-8"))
-        return Results(whole["machine"], whole["taken"], tuple(findings(whole["findings"])), tuple(whole["missing"]))
+        versions, missing = (tuple(map(str, whole[name])) for name in ("versions", "missing"))
+        return Results(str(whole["machine"]), str(whole["taken"]), versions, tuple(findings(whole["findings"])), missing)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LabError(f"{file} does not hold results of `make bench` ({error}). Name a file written with --json") from error
 

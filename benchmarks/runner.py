@@ -49,7 +49,6 @@ def _found(part: Part, say: Say) -> Iterator[Finding]:
 def _in_namespaces(part: Part, scenarios: Sequence[Scenario], say: Say) -> list[Finding]:
     """All scenarios, or those up to the first that failed: at least one."""
     reading, writing = os.pipe()
-    code = 0
 
     def inside() -> int:
         os.close(reading)
@@ -64,7 +63,7 @@ def _in_namespaces(part: Part, scenarios: Sequence[Scenario], say: Say) -> list[
         done = list(findings(map(json.loads, told)))
     if not done or (len(done) < len(scenarios) and not done[-1].failure):
         lost = scenarios[len(done)].key
-        done.append(Finding(part.system.key, lost, failure=f"it ended with code {code} and said nothing"))
+        done.append(Finding(part.system.key, lost, failure=f"it ended with code {code}; standard error says why"))
     return done
 
 

@@ -64,13 +64,19 @@ class Stage:
 
     def known_holder(self) -> str:
         """Who answers, waited for. Raises LabError where nobody does for long."""
-        if not self.until(lambda: bool(self.holder), PATIENCE_S):
-            raise LabError(f"nobody answers for {PATIENCE_S:.0f} s, though nothing is done to the stack. The logs say why")
-        return self.holder
+        known = ""
 
-    def move(self, deed: Callable[[str], object]) -> Seen:
+        def answered() -> bool:
+            nonlocal known
+            known = self.holder
+            return bool(known)
+
+        if not self.until(answered, PATIENCE_S):
+            raise LabError(f"nobody answers for {PATIENCE_S:.0f} s, though nothing is done to the stack. The logs say why")
+        return known
+
+    def move(self, held: str, deed: Callable[[str], object]) -> Seen:
         """Do something to the holder after which another node has to answer, and watch until it does."""
-        held = self.known_holder()
         watch = Watch(self, held)
         deed(held)
         self.until(lambda: self.holder not in ("", held), PATIENCE_S)

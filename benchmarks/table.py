@@ -16,6 +16,7 @@ __all__ = ["table"]
 WIDTH = 120
 TITLE = 29
 CELL = 20
+BRACKETS = "A figure in brackets is the ratio to the system that is named under its table."
 NARROW = 11
 """A column's width where it has no ratio beside it."""
 
@@ -47,10 +48,17 @@ def _section(results: Results, one: Scenario) -> Iterator[str]:
             continue
         cells = "".join(f"{_cell(results, subject, one, column):>{_width(column)}}" for column in one.columns)
         yield f"{subject.title:<{TITLE}}{cells}  {_judged(verdicts(results, (subject.key, one.key)))}".rstrip()
-    compared = [subject for subject, _ in found if subject.against and any(column.compared for column in one.columns)]
+    played = {subject.key for subject, finding in found if not finding.failure}
+    compared = [
+        subject for subject, _ in found if subject.against in played and any(column.compared for column in one.columns)
+    ]
     for peer in dict.fromkeys(subject.against for subject in compared):
         names = ", ".join(subject.title for subject in compared if subject.against == peer)
-        yield from textwrap.wrap(f"  compared with {system(peer).title}: {names}", WIDTH, subsequent_indent="    ")
+        yield from _wrapped(f"  compared with {system(peer).title}: {names}")
+
+
+def _wrapped(words: str) -> list[str]:
+    return textwrap.wrap(words, WIDTH, subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _heading(column: Column) -> str:

@@ -17,7 +17,7 @@ def play(stage: Stage, effort: Effort) -> Figures:
     figures: dict[str, list[float]] = {"outage_ms": [], "double_ms": []}
     for _ in range(effort.cuts):
         watch, held = stage.watch(), stage.known_holder()
-        figures["outage_ms"].append(stage.move(stage.machines.cut).outage_ms)
+        figures["outage_ms"].append(stage.move(held, stage.machines.cut).outage_ms)
         stage.machines.plug(held)
         stage.go_on(stage.calm_s)
         figures["double_ms"].append(watch.seen().double_ms)

@@ -12,7 +12,6 @@ COLUMNS = (
     Column("double_ms", "two at once"),
 )
 HALF_S = 0.25
-AFTERWARDS_S = 1.0
 
 
 def play(stage: Stage, effort: Effort) -> Figures:
@@ -24,6 +23,6 @@ def play(stage: Stage, effort: Effort) -> Figures:
         stage.go_on(HALF_S)
         stage.machines.heal()
         stage.go_on(HALF_S)
-    stage.go_on(AFTERWARDS_S)
+    stage.go_on(effort.after_s)
     seen = watch.seen()
     return {"outage_ms": [seen.outage_ms], "moves": [seen.moves], "double_ms": [seen.double_ms]}

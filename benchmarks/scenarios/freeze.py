@@ -10,7 +10,6 @@ COLUMNS = (
     Column("double_ms", "two at once"),
     Column("outage_ms", "longest dark"),
 )
-THAWED_S = 2.0
 
 
 def play(stage: Stage, effort: Effort) -> Figures:
@@ -18,6 +17,6 @@ def play(stage: Stage, effort: Effort) -> Figures:
     stage.machines.freeze(held)
     stage.go_on(effort.frozen_s)
     stage.machines.thaw(held)
-    stage.go_on(THAWED_S)
+    stage.go_on(effort.after_s)
     seen = watch.seen()
     return {"double_ms": [seen.double_ms], "outage_ms": [seen.outage_ms]}

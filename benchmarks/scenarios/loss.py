@@ -13,7 +13,6 @@ COLUMNS = (
     Column("double_ms", "two at once"),
 )
 PERCENT = 20
-AFTERWARDS_S = 1.0
 
 
 def play(stage: Stage, effort: Effort) -> Figures:
@@ -22,5 +21,5 @@ def play(stage: Stage, effort: Effort) -> Figures:
     stage.go_on(effort.loss_s)
     stage.machines.lose(0)
     seen = watch.seen()
-    stage.go_on(AFTERWARDS_S)
+    stage.go_on(effort.after_s)
     return {"outage_ms": [seen.outage_ms], "moves": [seen.moves], "double_ms": [watch.seen().double_ms]}

@@ -116,7 +116,7 @@ SYSTEMS = (
     ),
     System(
         "pacemaker-300ms",
-        "the same, token 300 ms",
+        "Pacemaker, token 300 ms",
         lambda size, place: PacemakerMachines(size, place, 300),
         against="keepalived-0.1s",
         needs=PACEMAKER,

@@ -40,7 +40,8 @@ PATROL_NS = 10_000_000_000
 """How often a held address is looked for on the wire. A foreign machine that has it may have been silent so far: one whose
 cable was out when the address was taken, or that only ever answers. It would take every second neighbour's traffic."""
 PARTING_NS = 3_000_000
-"""How long connections are reset before an address goes: meanwhile the next holder waits."""
+"""How much of its own time this thread spends on resetting connections before an address goes: meanwhile the next holder
+waits. What a busy machine takes from it in between is lost already, and clients left hanging would not bring it back."""
 UNSPECIFIED: dict[int, IPAddress] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Address(0)}
 
 
@@ -187,12 +188,15 @@ class KernelAddressKeeper:
         self._addresses.close()
 
     def _know(self, floating: FloatingAddress) -> None:
-        """Guard the address, and watch its interface; a changed entry of the inventory takes the place of the old one."""
+        """Guard the address, and watch its interface; a changed entry of the inventory takes the place of the old one.
+
+        Raises KernelError for one that is this machine's own: to guard that would cut the machine off."""
         known = self._known.get(floating.name)
         if known is not None and (known.address, known.interface) == (floating.address, floating.interface):
             return
         if known is not None:
             self.let_go(known)
+        self._addresses.clean([floating.address])
         if self._gate is not None:
             self._gate.cover(floating)
         self._addresses.watch(floating.interface)
@@ -201,8 +205,10 @@ class KernelAddressKeeper:
     def _part(self, floating: FloatingAddress, until_ns: int) -> None:
         """Reset the address's connections while it is ours. After that a reset would not get out, and the connections of a
         node that gets its lease back go on."""
-        end_ns = min(until_ns, self._clock.now_ns() + PARTING_NS)
-        self._connections.reset(floating.address, lambda: self._clock.now_ns() < end_ns)
+        spent_ns = time.thread_time_ns() + PARTING_NS
+        self._connections.reset(
+            floating.address, lambda: self._clock.now_ns() < until_ns and time.thread_time_ns() < spent_ns
+        )
 
     def _patrol(self, floating: FloatingAddress, now_ns: int) -> None:
         """Ask the wire for an address that is held here. This machine does not hear its own question, and one of its other

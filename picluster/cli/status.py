@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from picluster.agent.plain import plain, rebuilt
+from picluster.agent.plain import Plain, plain, rebuilt
 from picluster.cli.joining import add_cluster, join
 from picluster.cli.local import add_run_dir, tell_agent
 from picluster.dashboard.export import plain as drawn
@@ -36,24 +36,24 @@ def seconds(word: str) -> float:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    snapshot = observed(arguments) if arguments.inventory else told(arguments)
-    whole = {"health": snapshot.health.value, "cluster": plain(snapshot)}
+    snapshot, not_believed = observed(arguments) if arguments.inventory else told(arguments)
+    whole = {"health": snapshot.health.value, "cluster": plain(snapshot), "not_believed": not_believed}
     print(json.dumps(whole, indent=2) if arguments.json else drawn(snapshot))
     return EXIT_CODES[snapshot.health]
 
 
-def told(arguments: argparse.Namespace) -> ClusterSnapshot:
-    """What the agent of this machine says."""
+def told(arguments: argparse.Namespace) -> tuple[ClusterSnapshot, Plain]:
+    """What the agent of this machine says, and how many datagrams of which kind it did not believe."""
     status = tell_agent(arguments, do="status")["status"]
-    cluster = status["cluster"] if isinstance(status, dict) else None
+    words = status if isinstance(status, dict) else {}
     try:
-        return rebuilt(ClusterSnapshot, cluster)
+        return rebuilt(ClusterSnapshot, words.get("cluster")), words.get("not_believed")
     except (TypeError, ValueError) as error:
         raise ControlError("the agent is of another version than this command; restart it after an upgrade") from error
 
 
-def observed(arguments: argparse.Namespace) -> ClusterSnapshot:
-    """What an observer sees, as soon as it has heard everybody, or when its time is over."""
+def observed(arguments: argparse.Namespace) -> tuple[ClusterSnapshot, Plain]:
+    """What an observer sees, as soon as it has heard everybody, or when its time is over; and what it did not believe."""
     observer = join(arguments)
     try:
         for _ in range(max(1, round(arguments.wait / 0.1))):
@@ -61,6 +61,6 @@ def observed(arguments: argparse.Namespace) -> ClusterSnapshot:
             snapshot = observer.snapshot()
             if all(node.state is not NodeState.STARTING for node in snapshot.nodes):
                 break
-        return observer.snapshot()
+        return observer.snapshot(), plain(dict(observer.messenger.counters))
     finally:
         observer.close()

@@ -7,6 +7,7 @@ sockets that were made inside their namespaces.
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import os
 import select
 import signal
@@ -36,7 +37,9 @@ __all__ = [
     "INTRUDER",
     "MS",
     "PI",
+    "SHORT_MS",
     "Scene",
+    "ScriptedClock",
     "arrived",
     "forked",
     "host_route",
@@ -46,6 +49,8 @@ __all__ = [
 ]
 
 MS = 1_000_000
+SHORT_MS = 250
+"""A lease that a test waits for the end of: longer than the call that asks for it takes on a busy machine."""
 PI, CLIENT, INTRUDER = "dc:a6:32:00:00:01", "dc:a6:32:00:00:09", "dc:a6:32:00:00:66"
 FLOATING = FloatingAddress("web", ipaddress.ip_address("10.77.0.100"), "eth0", (Candidate("pi1"),))
 FLOATING6 = FloatingAddress("web6", ipaddress.ip_address("fd77::100"), "eth0", (Candidate("pi1"),))
@@ -187,6 +192,18 @@ def points_to(scene: Scene, floating: FloatingAddress, mac: str) -> bool:
     return scene.client.neighbour_mac(floating.address) == mac
 
 
+class ScriptedClock:
+    """Reads the true clock, and is asked `at` the how-manieth reading to be `later_ns` from then on."""
+
+    def __init__(self, at: int, later_ns: int) -> None:
+        self._readings = itertools.count(1)
+        self._at, self._later_ns = at, later_ns
+        self._true = BootClock()
+
+    def now_ns(self) -> int:
+        return self._true.now_ns() + (self._later_ns if next(self._readings) >= self._at else 0)
+
+
 class Scene:
     def __init__(self) -> None:
         self.clock = BootClock()
@@ -236,6 +253,13 @@ class Scene:
             pass
         assert max(self.client.sent_ns.values()) > end_ns
         return [number for number in self.client.pongs(floating.address.version) if self.client.sent_ns[number] >= end_ns]
+
+    def let_lease_end(self, keeper: KernelAddressKeeper, floating: FloatingAddress) -> None:
+        """Renewed for the last time; the lease is over then, and the address is still configured."""
+        until_ns = self.lease(SHORT_MS)
+        assert keeper.hold(floating, until_ns)
+        self.wait_until(until_ns)
+        assert host_route(floating) in self.configured()
 
     def wait_until(self, moment_ns: int) -> None:
         until(lambda: self.clock.now_ns() >= moment_ns, "the moment comes")

@@ -38,10 +38,7 @@ def check_carrier(scene: Scene, interface: str) -> None:
         with scene.intruder.namespace.entered():
             scene.intruder.neighbours().announce("eth0", floating.address)
         assert set(arrived(keeper)) == {ForeignClaim(floating.name, INTRUDER)}
-        until_ns = scene.lease(20)
-        assert keeper.hold(floating, until_ns)
-        scene.wait_until(until_ns)
-        assert host_route(floating) in scene.configured()
+        scene.let_lease_end(keeper, floating)
         assert not scene.client.answered(floating.address)
         keeper.let_go(floating)
     scene.switch.down("pi-eth0")

@@ -8,9 +8,10 @@ import socket
 
 import pytest
 
+from picluster.adapters.keeper import KernelAddressKeeper
 from picluster.model.inventory import FloatingAddress
 from tests.adapters.isolation import isolated
-from tests.adapters.scene import BOTH, FLOATING, INTRUDER, Scene, host_route, points_to
+from tests.adapters.scene import BOTH, FLOATING, INTRUDER, MS, Scene, ScriptedClock, host_route, points_to
 from tests.patience import PATIENCE_S, until
 
 
@@ -50,6 +51,22 @@ def test_a_client_that_waits_is_told_when_the_address_goes_and_the_service_as_we
 
 
 @isolated
+def test_a_holder_that_waits_for_its_turn_meanwhile_spares_its_clients_the_waiting_all_the_same() -> None:
+    """A busy machine takes five milliseconds from the agent, before one look at the clock or before the next."""
+    with Scene() as scene:
+        for reading in (4, 5):
+            keeper = KernelAddressKeeper(ScriptedClock(at=reading, later_ns=5 * MS))
+            scene.take(keeper, FLOATING)  # two readings, and a third for the listeners
+            service, served, client = connected(scene, FLOATING)
+            keeper.let_go(FLOATING)
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+            for end in (service, served, client):
+                end.close()
+            keeper.close()
+
+
+@isolated
 def test_other_connections_are_left_alone() -> None:
     with Scene() as scene:
         keeper = scene.keeper()
@@ -68,9 +85,7 @@ def test_connections_of_a_node_that_gets_its_lease_back_go_on() -> None:
         keeper = scene.keeper()
         scene.take(keeper, FLOATING)
         service, served, client = connected(scene, FLOATING)
-        until_ns = scene.lease(5)
-        assert keeper.hold(FLOATING, until_ns)
-        scene.wait_until(until_ns)
+        scene.let_lease_end(keeper, FLOATING)
         keeper.let_go(FLOATING)
         assert host_route(FLOATING) not in scene.configured()
         assert keeper.hold(FLOATING, scene.lease(60_000))

@@ -75,9 +75,7 @@ def test_rules_that_somebody_takes_away_are_back_with_the_next_renewal_and_that_
             # Whatever else is held is open again too, without a renewal of its own.
             assert scene.client.reaches(FLOATING6.address)
             intact = rules()
-        until_ns = scene.lease(20)
-        assert keeper.hold(FLOATING, until_ns)
-        scene.wait_until(until_ns)
+        scene.let_lease_end(keeper, FLOATING)
         assert not scene.client.answered(FLOATING.address)
 
 

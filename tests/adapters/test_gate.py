@@ -15,7 +15,7 @@ from picluster.adapters.gate import Gate, Moment, tick_ns
 from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress
 from tests.adapters.isolation import isolated, unprivileged
-from tests.adapters.scene import FLOATING, FLOATING6, MS, Scene, tables
+from tests.adapters.scene import FLOATING, FLOATING6, MS, SHORT_MS, Scene, tables
 from tests.patience import until
 
 YEAR_NS = 365 * 86_400 * 1_000 * MS
@@ -39,7 +39,7 @@ def check_lock(open_until: Callable[[Gate, FloatingAddress, int], None]) -> None
             assert not scene.client.answered(floating.address)
             opened(gate, floating, time.time_ns() + YEAR_NS, YEAR_NS)
             assert scene.client.reaches(floating.address)
-            end_ns = scene.lease(100)
+            end_ns = scene.lease(SHORT_MS)
             open_until(gate, floating, end_ns)
             assert scene.answered_late(floating, end_ns) == []
             opened(gate, floating, time.time_ns() + YEAR_NS, YEAR_NS)

@@ -7,7 +7,6 @@ question was sent.
 from __future__ import annotations
 
 import ipaddress
-import itertools
 import mmap
 import os
 import random
@@ -19,10 +18,9 @@ import time
 
 import pytest
 
-from picluster.adapters.clock import BootClock
 from picluster.adapters.keeper import KernelAddressKeeper
 from tests.adapters.isolation import isolated
-from tests.adapters.scene import BOTH, FLOATING, INTRUDER, MS, PI, Scene, forked, host_route
+from tests.adapters.scene import BOTH, FLOATING, INTRUDER, MS, PI, SHORT_MS, Scene, ScriptedClock, forked, host_route
 from tests.patience import PATIENCE_S
 
 
@@ -32,7 +30,7 @@ def test_the_kernel_stops_by_itself_when_the_lease_ends_although_the_address_is_
         keeper = scene.keeper()
         for floating in BOTH:
             scene.take(keeper, floating)
-            until_ns = scene.lease(150)
+            until_ns = scene.lease(SHORT_MS)
             assert keeper.hold(floating, until_ns)
             assert scene.answered_late(floating, until_ns) == []
             assert host_route(floating) in scene.configured()
@@ -67,19 +65,14 @@ def test_after_the_lease_no_interface_answers_arp_and_no_service_speaks() -> Non
         service.sendto(b"while it is ours", ("10.77.0.9", 7777))
         request.sendto(b"in time", (str(FLOATING.address), 7777))
         assert service.recv(100) == b"in time"
-        until_ns = scene.lease(5)
-        assert keeper.hold(FLOATING, until_ns)
-        scene.wait_until(until_ns)
-        assert host_route(FLOATING) in scene.configured()
+        scene.let_lease_end(keeper, FLOATING)
         with pytest.raises(PermissionError):
             service.sendto(b"not any more", ("10.77.0.9", 7777))
         request.sendto(b"too late", (str(FLOATING.address), 7777))
         assert keeper.hold(FLOATING, scene.lease(60_000))
         request.sendto(b"in time again", (str(FLOATING.address), 7777))
         assert service.recv(100) == b"in time again"
-        until_ns = scene.lease(5)
-        assert keeper.hold(FLOATING, until_ns)
-        scene.wait_until(until_ns)
+        scene.let_lease_end(keeper, FLOATING)
         with scene.client.namespace.entered():
             assert who_has() == set()
 
@@ -112,18 +105,6 @@ def test_a_process_frozen_at_any_moment_of_its_renewals_never_outlives_its_lease
                     assert [number for number in numbers if scene.client.sent_ns[number] >= end_ns] == []
                 os.kill(child, signal.SIGCONT)
         assert answered > 0
-
-
-class ScriptedClock:
-    """Reads the true clock, and is asked `at` the how-manieth reading to be `later_ns` from then on."""
-
-    def __init__(self, at: int, later_ns: int) -> None:
-        self._readings = itertools.count(1)
-        self._at, self._later_ns = at, later_ns
-        self._true = BootClock()
-
-    def now_ns(self) -> int:
-        return self._true.now_ns() + (self._later_ns if next(self._readings) >= self._at else 0)
 
 
 @isolated

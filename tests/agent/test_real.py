@@ -87,6 +87,8 @@ def test_what_people_ask_of_a_cluster() -> None:
         until(lambda: all(pi.status().get("health") == "degraded" for pi in bench.running), "a degraded cluster to all")
         assert other.run("status").returncode == 1
         assert run("status", str(bench.inventory), "--json").returncode == 1
+        counters = json.loads(holder.run("status", "--json").stdout)["not_believed"]
+        assert counters.keys() <= {"not-believed", "replayed", "stranger"}
         assert third.run("active").returncode == 0
         until(bench.healthy, "a healthy cluster")
 

@@ -17,4 +17,4 @@ def made_up(found: Found, failures: Mapping[tuple[str, str], str] | None = None)
     """Failures too go by system and scenario."""
     findings = [Finding(system, scenario, figures) for (system, scenario), figures in found.items()]
     findings += [Finding(system, scenario, failure=why) for (system, scenario), why in (failures or {}).items()]
-    return Results("a machine, 2 cores", "2000-01-01", tuple(findings))
+    return Results("a machine, 2 cores", "2000-01-01", ("keepalived 2",), tuple(findings))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.figures import Summary
-from benchmarks.results import Finding, Results, load
+from benchmarks.results import load
 from picluster.errors import LabError
 from tests.benchmarks.made_up import Found, made_up
 
@@ -20,13 +21,15 @@ CUTS: Found = {
 
 def test_json_keeps_everything(tmp_path: Path) -> None:
     results = made_up(CUTS, {("ucarp", "cut"): "nobody answers"})
-    results = Results(results.machine, results.taken, results.findings, ("ucarp: not installed",))
+    results = replace(results, missing=("ucarp: not installed",))
     file = tmp_path / "results.json"
     file.write_text(results.as_json(), encoding="utf-8")
     assert load(file) == results
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"machine": "", "taken": "", "missing": [], "findings": [{}]}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"machine": "", "taken": "", "versions": [], "missing": [], "findings": [{}]}']
+)
 def test_what_is_no_result_is_refused_with_the_files_name(tmp_path: Path, content: str) -> None:
     file = tmp_path / "wrong.json"
     file.write_text(content, encoding="utf-8")
@@ -62,6 +65,5 @@ def test_a_ratio_needs_both_and_a_peer_above_zero() -> None:
 def test_what_was_not_measured_has_no_value() -> None:
     assert made_up({}).value("ucarp", "cut", "outage_ms", Summary.WORST) is None
     assert made_up({}).finding("ucarp", "cut") is None
-    assert (
-        Results("", "", (Finding("ucarp", "cut", failure="no"),)).value("ucarp", "cut", "outage_ms", Summary.WORST) is None
-    )
+    failed = made_up({}, {("ucarp", "cut"): "nobody answers"})
+    assert failed.value("ucarp", "cut", "outage_ms", Summary.WORST) is None
