@@ -66,8 +66,9 @@ def _goals() -> Iterator[Goal]:
         yield Goal(subject, "cut", worst, 0.75, of_peer=True)
     yield Goal(sprint, "cut", median, 1.2, of_peer=True)
     for subject in (wired, sprint):
-        yield Goal(subject, "stop", _column("stop", "outage_ms", Summary.MEDIAN), 5.0)
-        yield Goal(subject, "stop", _column("stop", "outage_ms", Summary.WORST), 15.0)
+        for on_purpose in ("stop", "standby"):
+            yield Goal(subject, on_purpose, _column(on_purpose, "outage_ms", Summary.MEDIAN), 5.0)
+            yield Goal(subject, on_purpose, _column(on_purpose, "outage_ms", Summary.WORST), 15.0)
     yield Goal(wired, "loss", _column("loss", "outage_ms", Summary.WORST), 200.0)
     for subject in (wired, sprint):
         yield Goal(subject, "partition", _column("partition", "healed_ms", Summary.WORST), 1_000.0)

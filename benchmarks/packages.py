@@ -18,7 +18,8 @@ from picluster.errors import LabError
 
 __all__ = ["commands", "install", "missing", "playable", "versions", "why_not"]
 
-UNITS = {"keepalived": "keepalived", "corosync": "corosync", "pacemaker": "pacemaker", "ucarp": "ucarp"}
+WITH_A_UNIT = ("keepalived", "corosync", "pacemaker")
+"""Packages that have a systemd unit, of the same name."""
 
 
 def missing(systems: Iterable[System]) -> list[str]:
@@ -42,8 +43,11 @@ def why_not(packages: Sequence[str]) -> str:
 
 
 def install(packages: Sequence[str]) -> None:
-    """As root. Raises LabError where it fails."""
+    """As root. Raises LabError where it fails; no unit stays masked then either."""
+    failure = ""
     for command in commands(packages, systemd=Path("/run/systemd/system").is_dir()):
+        if failure and command[0] != "systemctl":
+            continue
         done = subprocess.run(
             command,
             env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
@@ -52,13 +56,15 @@ def install(packages: Sequence[str]) -> None:
             text=True,
             check=False,
         )
-        if done.returncode:
-            raise LabError(f"{' '.join(command)}: {done.stderr.strip()[-300:]}. Install {' '.join(packages)} by hand")
+        if done.returncode and not failure:
+            failure = f"{' '.join(command)}: {done.stderr.strip()[-300:]}"
+    if failure:
+        raise LabError(f"{failure}. Install {' '.join(packages)} by hand, or do without: --no-install")
 
 
 def commands(packages: Sequence[str], *, systemd: bool) -> list[list[str]]:
     """One after the other."""
-    units = [f"{UNITS[package]}.service" for package in packages if package in UNITS] if systemd else []
+    units = [f"{package}.service" for package in packages if package in WITH_A_UNIT] if systemd else []
     before = [["systemctl", "mask", "--runtime", *units]] if units else []
     after = [["systemctl", "unmask", "--runtime", *units], ["systemctl", "disable", *units]] if units else []
     return [

@@ -23,9 +23,8 @@ NARROW = 11
 
 def table(results: Results) -> str:
     """Ends without a line feed."""
-    sections = [
-        f"{results.machine}, {results.taken}\nA figure in brackets is the ratio to the system named under the table."
-    ]
+    head = [f"{results.machine}, {results.taken}", *_wrapped(", ".join(results.versions)), BRACKETS]
+    sections = ["\n".join(head)]
     sections += ["\n".join(_section(results, one)) for one in SCENARIOS if _findings(results, one)]
     sections.append("\n".join(_goals(verdicts(results))))
     if results.missing:
@@ -89,6 +88,7 @@ def _goals(found: Sequence[Verdict]) -> Iterator[str]:
     measured = [one for one in found if one.value is not None]
     missed = [one for one in measured if not one.met]
     unknown = len(found) - len(measured)
-    yield f"{len(measured) - len(missed)} of {len(measured)} goals met" + (f", {unknown} not measured" if unknown else "")
+    reached = f"{len(measured) - len(missed)} of {len(measured)} goals met"
+    yield reached + (f"; {unknown} were not measured" if unknown else "")
     for one in missed:
         yield f"  not met: {one.goal.title}: {one.reached}, wanted {one.goal.wanted}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.effort import Effort
 from benchmarks.figures import Column, Figures
-from benchmarks.scenarios import cost, cut, flapping, freeze, loss, partition, stop
+from benchmarks.scenarios import cost, cut, flapping, freeze, loss, partition, standby, stop
 from benchmarks.stage import Stage
 
 __all__ = ["SCENARIOS", "Scenario", "scenario"]
@@ -25,6 +25,7 @@ class Scenario:
 SCENARIOS = (
     Scenario("cut", "power cut of the holder: how long the address is dark", cut.COLUMNS, cut.play),
     Scenario("stop", "the holder's daemon is stopped on purpose", stop.COLUMNS, stop.play),
+    Scenario("standby", "the holder is told to go on standby", standby.COLUMNS, standby.play),
     Scenario("partition", "partition, a client on each side, and its end", partition.COLUMNS, partition.play),
     Scenario("freeze", "the holder's daemon is frozen, and its kernel goes on", freeze.COLUMNS, freeze.play),
     Scenario("loss", "20 % of what the nodes send each other is lost", loss.COLUMNS, loss.play),

@@ -1,24 +1,14 @@
-"""The holder's power is cut, again and again; the Pi that was cut boots again after each time."""
+"""The holder's power is cut, and the Pi boots again."""
 
 from __future__ import annotations
 
 from benchmarks.effort import Effort
-from benchmarks.figures import Column, Figures, Summary
+from benchmarks.figures import Figures
+from benchmarks.scenarios.moves import COLUMNS, moved
 from benchmarks.stage import Stage
 
-COLUMNS = (
-    Column("outage_ms", "median", summary=Summary.MEDIAN, compared=True),
-    Column("outage_ms", "worst", compared=True),
-    Column("double_ms", "two at once", summary=Summary.TOTAL),
-)
+__all__ = ["COLUMNS", "play"]
 
 
 def play(stage: Stage, effort: Effort) -> Figures:
-    figures: dict[str, list[float]] = {"outage_ms": [], "double_ms": []}
-    for _ in range(effort.cuts):
-        watch, held = stage.watch(), stage.known_holder()
-        figures["outage_ms"].append(stage.move(held, stage.machines.cut).outage_ms)
-        stage.machines.plug(held)
-        stage.go_on(stage.calm_s)
-        figures["double_ms"].append(watch.seen().double_ms)
-    return figures
+    return moved(stage, effort.cuts, stage.machines.cut, stage.machines.plug)

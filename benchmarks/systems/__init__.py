@@ -49,7 +49,7 @@ PACEMAKER = {
     "crm_resource": "pacemaker-cli-utils",
     "/usr/lib/ocf/resource.d/heartbeat/IPaddr2": "resource-agents",
 }
-FEW = ("stop", "partition", "freeze", "loss", "flapping")
+FEW = ("stop", "standby", "partition", "freeze", "loss", "flapping")
 """What ten nodes are not asked to do: it takes them as long as three, and shows the same."""
 
 SYSTEMS = (
@@ -64,6 +64,7 @@ SYSTEMS = (
         "keepalived, advert 0.1 s",
         lambda size, place: KeepalivedMachines(size, place, 0.1),
         needs=KEEPALIVED,
+        without=("standby",),
     ),
     System(
         "picluster-sprint",
@@ -76,6 +77,7 @@ SYSTEMS = (
         "keepalived, advert 0.01 s",
         lambda size, place: KeepalivedMachines(size, place, 0.01),
         needs=KEEPALIVED,
+        without=("standby",),
     ),
     System(
         "picluster-wired-10",
@@ -102,7 +104,7 @@ SYSTEMS = (
         needs=KEEPALIVED,
         slow=True,
         calm_s=4.0,
-        without=("flapping",),
+        without=("standby", "flapping"),
     ),
     System(
         "pacemaker",
@@ -122,7 +124,7 @@ SYSTEMS = (
         needs=PACEMAKER,
         slow=True,
         calm_s=8.0,
-        without=("flapping",),
+        without=("standby", "flapping"),
     ),
     System(
         "ucarp",
@@ -132,7 +134,7 @@ SYSTEMS = (
         needs=UCARP,
         slow=True,
         calm_s=4.0,
-        without=("loss", "flapping"),
+        without=("stop", "standby", "loss", "flapping"),
     ),
 )
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import processes
+from picluster.errors import LabError
 from picluster.lab.namespaces import NamespaceWorld
 from picluster.lab.stack import FLOATING, Stack
 
@@ -42,6 +43,10 @@ class Machines(NamespaceWorld):
         """All processes of the system on this Pi."""
         started = self._started(name).pid
         return [started, *processes.descendants(started)]
+
+    def standby(self, name: str, *, on: bool) -> None:
+        """Tell the daemon to hold nothing for a while, and when that is over. Not every system can be told."""
+        raise LabError(f"{name} cannot be told to go {'on' if on else 'off'} standby: its system has no such command")
 
     def sent_packets(self, name: str) -> int:
         """What this Pi has sent since it booted."""

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from benchmarks import processes
 from benchmarks.systems.machines import WEB, Machines
+from picluster.errors import LabError
 from picluster.lab.programs import start
 from picluster.lab.stack import Stack
 
@@ -80,6 +81,7 @@ trap 'set +e; kill $pacemaker; wait $pacemaker; kill $corosync; wait $corosync; 
 wait $pacemaker
 """
 """The order of the end is that of the systemd units: Pacemaker first."""
+INTO_THE_ROOM = ("--mount", "--uts", "--ipc", "--pid", "--net")
 OWN_NAMESPACES = ("--mount", "--uts", "--ipc", "--pid", "--mount-proc", "--fork", "--kill-child")
 
 
@@ -110,6 +112,15 @@ class PacemakerMachines(Machines):
         self._agentless.add(name)
         os.kill(self._room(name), number)
         return self._started(name).wait(ENDING_S)
+
+    def standby(self, name: str, *, on: bool) -> None:
+        """As crm_attribute(8) has it, in the Pi's room."""
+        value = "on" if on else "off"
+        enter = ["nsenter", f"--target={self._room(name)}", *INTO_THE_ROOM]
+        change = ["crm_attribute", "--type=nodes", f"--node={name}", "--name=standby", f"--update={value}"]
+        changed = subprocess.run([*enter, *change], capture_output=True, text=True, check=False)
+        if changed.returncode:
+            raise LabError(f"{name} refuses to go {value} standby: {changed.stderr.strip()}")
 
     def _room(self, name: str) -> int:
         """Process 1 of the Pi's room, by its number out here."""

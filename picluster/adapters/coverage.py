@@ -12,6 +12,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,15 +120,20 @@ def _clock() -> Finding:
     return Finding("CLOCK_BOOTTIME", covers)
 
 
+def _missing_capabilities() -> list[str]:
+    """CapEff of proc(5), a bit mask in hexadecimal. In a namespace it says what may be done there. Raises OSError or
+    ValueError where /proc does not tell."""
+    (line,) = [line for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if "CapEff" in line]
+    effective = int(line.partition(":")[2], 16)
+    return [name for name, bit in CAPABILITIES.items() if not effective & 1 << bit]
+
+
 def _capabilities() -> Finding:
-    """CapEff of proc(5), a bit mask in hexadecimal. In a namespace it says what may be done there."""
     part, covers = " and ".join(CAPABILITIES), "the agent may do what follows"
     try:
-        (line,) = [line for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if "CapEff" in line]
+        missing = _missing_capabilities()
     except (OSError, ValueError):
         return Finding(part, covers, "/proc does not tell", "It needs Linux with /proc mounted")
-    effective = int(line.partition(":")[2], 16)
-    missing = [name for name, bit in CAPABILITIES.items() if not effective & 1 << bit]
     return Finding(part, covers, f"{' and '.join(missing)} missing" if missing else "", f"To mend it, {AS_ROOT}")
 
 
@@ -225,4 +231,8 @@ def _connections() -> Finding:
         why_not = connections.why_not()
     finally:
         connections.close()
+    # The kernel looks for the connection first, and only then at who asks.
+    with suppress(OSError, ValueError):
+        if not why_not and "CAP_NET_ADMIN" in _missing_capabilities():
+            return Finding(part, covers, "needs CAP_NET_ADMIN", f"To mend it, {AS_ROOT}")
     return Finding(part, covers, why_not, "It needs CONFIG_INET_DIAG_DESTROY; without it, clients need TCP keepalives")

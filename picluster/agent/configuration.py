@@ -135,13 +135,12 @@ def _read_node(root: Table, inventory: Inventory | None) -> Node | None:
 def _read_hosts(root: Table) -> tuple[str, ...]:
     """In the one spelling that addresses of this machine are compared in."""
     hosts = []
-    for host in root.names("hosts") or ():
+    example = '["192.168.1.11"]'
+    for host in root.names("hosts", example) or ():
         try:
             hosts.append(str(ipaddress.ip_address(host)))
         except ValueError:
-            root.add(
-                "hosts", f"{quoted(host)} is no IP address", 'Write addresses of this machine, such as ["192.168.1.11"]'
-            )
+            root.add("hosts", f"{quoted(host)} is no IP address", f"Write addresses of this machine, such as {example}")
     return tuple(hosts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -57,6 +58,9 @@ def run_agent(path: Path, *, urgent: bool = False) -> None:
         agent.start()
         for gap in refused:
             agent.tell(Event(EventKind.NOT_COVERED, Severity.WARNING, gap))
+        # What lives by now lives on. Looking through it again would take longer than anything else that an agent does.
+        gc.collect()
+        gc.freeze()
         supervisor.ready()
         run(agent, Control(agent, callers, reload), signals, lambda: reload_or_tell(agent, reload), supervisor.alive)
         supervisor.stopping()

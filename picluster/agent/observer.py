@@ -89,12 +89,13 @@ class Observer:
     def snapshot(self) -> ClusterSnapshot:
         """What the cluster looks like now, with what has happened since this observer joined."""
         now_ns = self._clock.now_ns()
-        clock = time.strftime("%H:%M:%S")
+        wall_s = time.time()  # read once: the tenths belong to these seconds
+        clock = time.strftime("%H:%M:%S", time.localtime(wall_s))
         testimonies = self._succession.valid(testimonies_of(self.messenger, now_ns), now_ns)
         seen = take_snapshot(self._inventory, testimonies, self.messenger.silent_ns, clock)
         arriving = now_ns - self._started_ns < ARRIVAL_NS
         for severity, text in self._narrator.compare(seen, arriving=arriving):
-            self._events.append(EventView(f"{clock}.{int(time.time() * 10) % 10}", severity, text))
+            self._events.append(EventView(f"{clock}.{int(wall_s * 10) % 10}", severity, text))
         return replace(seen, events=tuple(self._events), notices=self._advice(seen))
 
     def _advice(self, seen: ClusterSnapshot) -> tuple[str, ...]:

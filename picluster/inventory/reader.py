@@ -144,9 +144,9 @@ class Table:
         found = self._take(key, bool, f"Write {key} = true or {key} = false, without quotes")
         return default if found is None else found
 
-    def names(self, key: str) -> tuple[str, ...] | None:
+    def names(self, key: str, example: str = '["pi1", "pi2", "pi3"]') -> tuple[str, ...] | None:
         """A list of text without repetition; None where it is missing or wrong."""
-        mend = f'Write names in quotes, {key} = ["pi1", "pi2", "pi3"]'
+        mend = f"Write a list of texts in quotes, {key} = {example}"
         found = self._take(key, list, mend)
         if found is None:
             return None

@@ -59,6 +59,7 @@ def test_without_privileges_it_says_which_is_missing() -> None:
     assert any("CAP_NET_ADMIN and CAP_NET_RAW missing" in line for line in refused)
     assert any(line.startswith("✗ raw sockets") for line in refused)
     assert any(line.startswith("✗ nftables for ARP") for line in refused)
+    assert any(line.startswith("✗ sock_diag") for line in refused)
     assert all("run it as root" in line for line in refused)
 
 

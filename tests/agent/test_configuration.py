@@ -138,6 +138,7 @@ PORTS = "ports = { web = 18080, dns = 18053 }"
         ('node = "pi1"\nmode = "kernal"', "mode", 2, 'Perhaps you mean "kernel"'),
         ('node = "pi1"\nhosts = ["pi1.local"]', "hosts", 2, "is no IP address"),
         ('node = "pi1"\nhosts = "127.0.0.1"', "hosts", 2, "a list"),
+        ('node = "pi1"\nhosts = "127.0.0.1"', "hosts", 2, 'hosts = ["192.168.1.11"]'),
         ('node = "pi1"\nrun_dir = "a\\u0000b"', "run_dir", 2, "is no path"),
         ('node = "pi1"\nnode = "pi2"', "node", 2, "the first is on line 1"),
         (f'node = "pi1"\n[loopback]\n{PORTS}', "loopback", 2, 'mode = "loopback"'),

@@ -23,11 +23,11 @@ def test_a_system_a_scenario_both_and_patterns_can_be_named() -> None:
     assert played("ucarp/cut") == {("ucarp", "cut")}
     assert {system for system, _ in played("pacemaker*")} == {"pacemaker", "pacemaker-300ms"}
     assert {scenario for _, scenario in played("cost")} == {"cost"}
-    assert played("picluster-*/cut", "ucarp/stop") == {
+    assert played("picluster-*/cut", "ucarp/freeze") == {
         ("picluster-wired", "cut"),
         ("picluster-sprint", "cut"),
         ("picluster-wired-10", "cut"),
-        ("ucarp", "stop"),
+        ("ucarp", "freeze"),
     }
 
 

@@ -28,6 +28,10 @@ def test_a_row_holds_the_figures_the_ratios_and_whether_the_goals_are_met() -> N
     assert "compared with keepalived, advert 0.1 s: picluster, wired (default)" in text
 
 
+def test_it_begins_with_the_machine_the_day_and_the_versions() -> None:
+    assert table(made_up(CUTS)).splitlines()[:2] == ["a machine, 2 cores, 2000-01-01", "keepalived 2"]
+
+
 def test_cells_end_below_the_end_of_their_headings() -> None:
     text = table(made_up(CUTS))
     heading = row(text, " " * 20)
