@@ -77,10 +77,12 @@ def _cell(results: Results, subject: System, one: Scenario, column: Column) -> s
 
 
 def _judged(found: Sequence[Verdict]) -> str:
-    if not found:
-        return ""
-    missed = [one.goal.column.heading for one in found if not one.met]
-    return f"not met: {', '.join(missed)}" if missed else "met"
+    """Of one row. What was not measured is neither met nor missed: a ratio, for instance, to a peer that was not played."""
+    measured = [one for one in found if one.value is not None]
+    missed = [one.goal.column.heading for one in measured if not one.met]
+    if missed:
+        return f"not met: {', '.join(missed)}"
+    return "met" if measured else ""
 
 
 def _goals(found: Sequence[Verdict]) -> Iterator[str]:

@@ -64,3 +64,10 @@ def test_what_was_not_played_has_no_row_and_a_scenario_without_rows_no_heading()
 def test_what_is_missing_is_said_at_the_end() -> None:
     text = table(replace(made_up(CUTS), missing=("ucarp: not installed",)))
     assert text.endswith("not measured: ucarp: not installed")
+
+
+def test_a_ratio_to_a_peer_that_was_not_played_is_neither_met_nor_missed() -> None:
+    alone: Found = {key: figures for key, figures in CUTS.items() if key[0] == "picluster-wired"}
+    text = table(made_up(alone))
+    assert words(row(text, "picluster, wired")) == "picluster, wired (default) 125 130 0 met"
+    assert "1 of 1 goals met" in text
