@@ -20,7 +20,7 @@ from pathlib import Path
 import picluster
 from picluster.errors import LabError
 
-__all__ = ["CONFIGURATION", "HOME", "UNIT", "add_user", "write_files", "write_software"]
+__all__ = ["CONFIGURATION", "HOME", "STAND_IN", "UNIT", "add_user", "write_files", "write_software"]
 
 HOME = Path("opt/picluster")
 """Where the unit looks for it."""
@@ -42,6 +42,14 @@ DynamicUser=yes
 [Install]
 WantedBy=multi-user.target
 """
+STAND_IN = f"{UNIT}.d/stand-in.conf"
+PRIVILEGES = """# On a Pi the unit's limits are enough. Here nobody can raise limits.
+[Service]
+CapabilityBoundingSet=CAP_SYS_NICE CAP_IPC_LOCK
+AmbientCapabilities=CAP_SYS_NICE CAP_IPC_LOCK
+"""
+CAP_SYS_RESOURCE = 24
+"""linux/capability.h; whoever has it may raise limits."""
 JOURNAL = """[Journal]
 Storage=volatile
 ForwardToConsole=yes
@@ -91,6 +99,8 @@ def _write_units(layer: Path, responder: str) -> None:
     data = Path(picluster.__file__).parent / "agent" / "systemd"
     units = layer / "etc/systemd/system"
     _write(units / UNIT, (data / UNIT).read_text(encoding="utf-8"))
+    if not _limits_can_be_raised():
+        _write(units / STAND_IN, PRIVILEGES)
     _write(layer / "usr/lib/sysusers.d/picluster.conf", (data / "sysusers.conf").read_text(encoding="utf-8"))
     _write(units / "responder.service", responder)
     _write(layer / "etc/systemd/journald.conf.d/lab.conf", JOURNAL)
@@ -100,6 +110,13 @@ def _write_units(layer: Path, responder: str) -> None:
         (wanted / unit).symlink_to(f"/etc/systemd/system/{unit}")
     for unit in IDLE:
         (units / unit).symlink_to("/dev/null")
+
+
+def _limits_can_be_raised() -> bool:
+    """Whether the systemd of a Pi may do here what it may do on a board."""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    bounding = next(line.split()[1] for line in status.splitlines() if line.startswith("CapBnd:"))
+    return bool(int(bounding, 16) >> CAP_SYS_RESOURCE & 1)
 
 
 def _package(name: str) -> Path:
