@@ -24,6 +24,7 @@ from picluster.agent.journal import Journal
 from picluster.agent.loop import run
 from picluster.agent.messenger import Identity
 from picluster.agent.observer import Observer, ObserverPorts
+from picluster.agent.remarks import Remarks
 from picluster.discovery.records import Announcement
 from picluster.errors import PiclusterError
 from picluster.model.events import Event, EventKind, Severity
@@ -50,6 +51,7 @@ def run_agent(path: Path, *, urgent: bool = False) -> None:
         identity = Identity(settings.node.name, settings.node.role, secrets.randbits(64))
         journal = Journal()
         last.callback(journal.close)
+        last.callback(Remarks(lambda text: journal.log(Event(EventKind.NOT_COVERED, Severity.WARNING, text))).close)
         ports = open_ports(settings, identity, last)
         agent = Agent(settings, ports, identity, SystemRandom(), journal.log)
         last.callback(agent.close)

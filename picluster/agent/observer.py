@@ -18,7 +18,9 @@ from picluster.agent.daemon import testimonies_of
 from picluster.agent.messenger import Identity, Messenger
 from picluster.agent.narration import Narrator
 from picluster.agent.overview import take_snapshot
+from picluster.agent.remarks import Remarks
 from picluster.agent.succession import Succession
+from picluster.model.events import Severity
 from picluster.model.inventory import Inventory, Role
 from picluster.model.messages import Heartbeat
 from picluster.model.snapshot import ClusterSnapshot, EventView
@@ -60,6 +62,8 @@ class Observer:
         self._succession = Succession()
         self._narrator = Narrator()
         self._events: deque[EventView] = deque(maxlen=EVENTS_KEPT)
+        self._said: deque[str] = deque(maxlen=EVENTS_KEPT)
+        self._remarks = Remarks(self._said.append)
 
     def filenos(self) -> tuple[int, ...]:
         return (*self._datagrams.filenos(), self._beacon.fileno())
@@ -94,7 +98,8 @@ class Observer:
         testimonies = self._succession.valid(testimonies_of(self.messenger, now_ns), now_ns)
         seen = take_snapshot(self._inventory, testimonies, self.messenger.silent_ns, clock)
         arriving = now_ns - self._started_ns < ARRIVAL_NS
-        for severity, text in self._narrator.compare(seen, arriving=arriving):
+        remarks = [(Severity.WARNING, self._said.popleft()) for _ in range(len(self._said))]
+        for severity, text in (*remarks, *self._narrator.compare(seen, arriving=arriving)):
             self._events.append(EventView(f"{clock}.{int(wall_s * 10) % 10}", severity, text))
         return replace(seen, events=tuple(self._events), notices=self._advice(seen))
 
@@ -111,6 +116,7 @@ class Observer:
         self._beat(self._clock.now_ns(), leaving=True)
         self._beacon.close()
         self._datagrams.close()
+        self._remarks.close()
 
     def _beat(self, now_ns: int, *, leaving: bool = False) -> None:
         hearings = self.messenger.hearings(now_ns)

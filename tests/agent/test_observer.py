@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from dataclasses import replace
 from random import Random
 
@@ -86,6 +88,23 @@ def test_a_dead_holder_is_not_shown_again_when_its_heir_loses_its_majority() -> 
 def test_a_wrong_key_is_told_of_as_long_as_somebody_is_missing(keyring: Keyring, told: bool) -> None:
     table = Table(keyring)
     assert any("another key" in notice for notice in table.observer.snapshot().notices) == told
+
+
+def test_what_a_part_has_to_say_is_an_event_and_nothing_on_the_screen(capfd: pytest.CaptureFixture[str]) -> None:
+    table = Table()
+    beacon = threading.Thread(
+        target=logging.getLogger("picluster.adapters.mdns").warning,
+        args=(
+            "discovery: %s",
+            "no way",
+        ),
+    )
+    beacon.start()
+    beacon.join()
+    assert [event.text for event in table.observer.snapshot().events if "discovery" in event.text] == ["discovery: no way"]
+    assert [event.text for event in table.observer.snapshot().events if "discovery" in event.text] == ["discovery: no way"]
+    table.observer.close()
+    assert "discovery" not in capfd.readouterr().err
 
 
 def test_an_observer_that_has_ended_is_no_calm_cluster() -> None:
