@@ -10,6 +10,7 @@ from typing import Any
 
 from picluster.adapters.control import ask
 from picluster.errors import ControlError, LabError
+from picluster.lab import control_groups
 from picluster.lab.caretaker import RUN_DIR
 from picluster.lab.machine import entrance, is_first
 from picluster.lab.machines import machines_refused
@@ -70,7 +71,8 @@ def take_down() -> bool:
     if not RUN_DIR.exists():
         return False
     if not is_up():
-        # Killed: all else vanished with it.
+        # Killed: all else vanished with it but empty control groups.
+        control_groups.sweep()
         shutil.rmtree(RUN_DIR, ignore_errors=True)
         return True
     told(do="down")

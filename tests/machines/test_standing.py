@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from picluster.adapters.control import SOCKET_NAME
 from picluster.errors import LabError
 from picluster.lab import control_groups
 from picluster.lab.caretaker import RUN_DIR
@@ -85,6 +90,31 @@ def test_up_cut_plug_freeze_thaw_reboot_shell_down() -> None:
     assert "no lab is up. Run: picluster lab up" in lab("status").stderr
     assert not RUN_DIR.exists()
     assert groups() == before
+
+
+@pytest.mark.usefixtures("standing")
+def test_a_lab_whose_caretaker_is_killed_takes_everything_with_it() -> None:
+    before = groups()
+    answer("up")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caretaker:
+        caretaker.connect(str(RUN_DIR / SOCKET_NAME))
+        pid, _, _ = struct.unpack("3i", caretaker.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    assert running()
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not running(), "all that ran in the lab is gone")
+    assert "Run: picluster lab down" in lab("status").stderr
+    assert lab("down").stdout == "the lab is gone\n"
+    assert groups() == before
+
+
+def running() -> str:
+    """The processes of all labs."""
+    numbers = ""
+    for group in groups():
+        for file in group.rglob("cgroup.procs"):
+            with suppress(FileNotFoundError):
+                numbers += file.read_text()
+    return numbers
 
 
 def groups() -> list[Path]:
