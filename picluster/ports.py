@@ -103,6 +103,10 @@ class AddressKeeper(Protocol):
         """What this machine cannot protect against, one plain sentence each; empty where everything is covered."""
         ...
 
+    def incapable(self) -> str:
+        """Why it can hold no address at all here, whatever it is asked; empty where it can."""
+        ...
+
     def clean_slate(self, addresses: Iterable[FloatingAddress]) -> None:
         """Before the first word: take every one of these addresses off this machine and shut its gate."""
         ...

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from picluster.adapters.connections import Connections
 from picluster.adapters.gate import NF_ARP_OUT, NF_INET_LOCAL_OUT, NF_INET_PRE_ROUTING, PRIORITY, RTN_LOCAL, TIME, tick_ns
@@ -39,13 +38,13 @@ from picluster.adapters.nftables import (
     rule,
     trial,
 )
+from picluster.adapters.privileges import CAPABILITIES, missing_capabilities
 from picluster.errors import KernelError
 from picluster.model.timing import NANOSECONDS_PER_MS, Timing
 
 __all__ = ["Finding", "examine", "examine_interfaces", "examine_timing", "gate_holds_ms"]
 
 TABLE = "picluster-check"
-CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
 """linux/capability.h."""
 AS_ROOT = "run it as root, or give it CAP_NET_ADMIN and CAP_NET_RAW"
 
@@ -120,18 +119,10 @@ def _clock() -> Finding:
     return Finding("CLOCK_BOOTTIME", covers)
 
 
-def _missing_capabilities() -> list[str]:
-    """CapEff of proc(5), a bit mask in hexadecimal. In a namespace it says what may be done there. Raises OSError or
-    ValueError where /proc does not tell."""
-    (line,) = [line for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if "CapEff" in line]
-    effective = int(line.partition(":")[2], 16)
-    return [name for name, bit in CAPABILITIES.items() if not effective & 1 << bit]
-
-
 def _capabilities() -> Finding:
     part, covers = " and ".join(CAPABILITIES), "the agent may do what follows"
     try:
-        missing = _missing_capabilities()
+        missing = missing_capabilities()
     except (OSError, ValueError):
         return Finding(part, covers, "/proc does not tell", "It needs Linux with /proc mounted")
     return Finding(part, covers, f"{' and '.join(missing)} missing" if missing else "", f"To mend it, {AS_ROOT}")
@@ -233,6 +224,6 @@ def _connections() -> Finding:
         connections.close()
     # The kernel looks for the connection first, and only then at who asks.
     with suppress(OSError, ValueError):
-        if not why_not and "CAP_NET_ADMIN" in _missing_capabilities():
+        if not why_not and "CAP_NET_ADMIN" in missing_capabilities():
             return Finding(part, covers, "needs CAP_NET_ADMIN", f"To mend it, {AS_ROOT}")
     return Finding(part, covers, why_not, "It needs CONFIG_INET_DIAG_DESTROY; without it, clients need TCP keepalives")

@@ -28,6 +28,7 @@ from picluster.adapters.addresses import Addresses
 from picluster.adapters.connections import Connections
 from picluster.adapters.gate import Gate, Moment
 from picluster.adapters.neighbours import Neighbours, Speech
+from picluster.adapters.privileges import missing_capabilities
 from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress, IPAddress
 from picluster.ports import Clock, ForeignClaim, GateRestored, GatewayAnswered, Observation
@@ -86,6 +87,15 @@ class KernelAddressKeeper:
         return (
             "If this agent hangs or is killed, the kernel goes on answering for its addresses for up to three seconds: "
             f"{self._gateless}",
+        )
+
+    def incapable(self) -> str:
+        try:
+            missing = missing_capabilities()
+        except (OSError, ValueError):
+            return ""  # not told: what cannot be done will be seen when it is tried
+        return f"no address can be held without {' and '.join(missing)}: run the agent as its service, or as root" * bool(
+            missing
         )
 
     def clean_slate(self, addresses: Iterable[FloatingAddress]) -> None:

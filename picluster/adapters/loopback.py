@@ -53,6 +53,9 @@ class LoopbackAddressKeeper:
             "so that its address moves only when it thaws or dies.",
         )
 
+    def incapable(self) -> str:
+        return ""  # anybody may bind a port
+
     def clean_slate(self, addresses: Iterable[FloatingAddress]) -> None:
         """Ports go with the process that bound them; there is nothing left of an earlier one."""
         for floating in addresses:

@@ -18,6 +18,7 @@ from picluster import __version__
 from picluster.agent.configuration import AgentConfiguration
 from picluster.agent.messenger import Identity, Messenger
 from picluster.agent.overview import Testimony, take_snapshot
+from picluster.agent.succession import Succession
 from picluster.errors import KernelError, TransitionError
 from picluster.failover.effects import Announce, AskGateway, Effect, Hold, LetGo, Probe, RememberTerm, Send, Tell
 from picluster.failover.member import Member
@@ -100,6 +101,7 @@ class Agent:
         self._unwritten_us = 0
         """The longest term that could not be written down."""
         self._questions: dict[int, str] = {}
+        self._succession = Succession()
         self.member = self._enrol(identity, chance)
 
     def _enrol(self, identity: Identity, chance: Random) -> Member:
@@ -125,6 +127,9 @@ class Agent:
         own = self.messenger.identity
         text = f"{own.node} started in cluster {self.inventory.cluster}, epoch {self.inventory.configuration.epoch}"
         self.tell(Event(EventKind.STARTED, Severity.INFO, text, node=own.node))
+        incapable = self.ports.keeper.incapable()
+        if incapable and any(floating.priority_of(own.node) for floating in self.inventory.configuration.addresses):
+            self._obey(self.member.set_problem(self.ports.clock.now_ns(), "rights", incapable))
         for gap in self.ports.keeper.not_covered():
             self.tell(Event(EventKind.NOT_COVERED, Severity.WARNING, gap))
 
@@ -192,13 +197,9 @@ class Agent:
         """Live by a newer inventory and newer keys from now on. TransitionError, and nothing has changed, where the agent
         has to be restarted for it."""
         inventory = settings.inventory
-        if (inventory.cluster, settings.node.name, settings.node.role, settings.node.port) != (
-            self.inventory.cluster,
-            self.settings.node.name,
-            self.settings.node.role,
-            self.settings.node.port,
-        ):
-            raise TransitionError("this node's name, role or port, or the cluster's name has changed: restart the agent")
+        changed = _fixed_at_start(self.settings).items() - _fixed_at_start(settings).items()
+        if changed:
+            raise TransitionError(f"{', '.join(sorted(what for what, _ in changed))} changed: restart the agent for that")
         # Effects concern what was in force before: they are obeyed by the old inventory.
         self._obey(self.member.reconfigure(self.ports.clock.now_ns(), inventory.configuration))
         self._forget(self.inventory.configuration.addresses, inventory.configuration.addresses)
@@ -230,7 +231,8 @@ class Agent:
         testimonies[own] = Testimony(self._heartbeat(now_ns), heard_age_ns=0, endpoint="here")
         events = [EventView(logged.clock, logged.event.severity, logged.event.text) for logged in self.events]
         notices = self.ports.keeper.not_covered()
-        return take_snapshot(self.inventory, testimonies, self.messenger.silent_ns, clock, events, notices)
+        valid = self._succession.valid(testimonies, now_ns)
+        return take_snapshot(self.inventory, valid, self.messenger.silent_ns, clock, events, notices)
 
     def tell(self, event: Event) -> None:
         logged = self._log(event)
@@ -427,6 +429,22 @@ class Agent:
     def _link_changed(self, now_ns: int, change: LinkChanged) -> Sequence[Effect]:
         problem = "" if change.up else f"{change.interface} has no link"
         return self.member.set_problem(now_ns, f"link {change.interface}", problem)
+
+
+def _fixed_at_start(settings: AgentConfiguration) -> dict[str, object]:
+    """What an agent cannot change while it runs, by its name in the configuration."""
+    return {
+        "the cluster's name": settings.inventory.cluster,
+        "this node's name": settings.node.name,
+        "its role": settings.node.role,
+        "its port": settings.node.port,
+        "its serial number": settings.node.serial,
+        "mode": settings.mode,
+        "hosts": settings.hosts,
+        "run_dir": settings.run_dir,
+        "loopback.ports": tuple(sorted(settings.loopback_ports.items())),
+        "loopback.switch": settings.switch,
+    }
 
 
 def testimonies_of(messenger: Messenger, now_ns: int) -> dict[str, Testimony]:

@@ -22,6 +22,8 @@ from picluster.model.sighting import Sighting
 from picluster.ports import Datagrams
 from picluster.wire import Codec, Keyring
 
+OBSERVER_HINTS = 3
+"""Endpoints that are tried for one dashboard: each costs a datagram a heartbeat, and anybody may say that it is one."""
 TWIN_PAUSE_NS = 60_000_000_000
 """How long two machines under one name are not reported again."""
 
@@ -135,11 +137,13 @@ class Messenger:
             link.hint(self._roster.hints(name, now_ns))
 
     def _meet_observers(self, now_ns: int) -> None:
-        """Dashboards want to be told; what they say themselves matters to nobody."""
+        """Dashboards want to be told; what they say themselves matters to nobody. Whom the roster has forgotten for newer
+        ones is forgotten here at once, lest a flood of invented ones pile up until the next look."""
         for observer in self._roster.observers(now_ns):
             if self.inventory.node(observer.node) is None:
                 link = self.links.setdefault(observer.node, Link(observer.node, None, self.silent_ns, self._chance))
-                link.hint(observer.endpoints)
+                link.hint(observer.endpoints[:OBSERVER_HINTS])
+        self._forget_observers(now_ns)
 
     def _accept(self, now_ns: int, source: Endpoint, envelope: Envelope) -> str:
         if envelope.sender == self.identity.node:
@@ -230,6 +234,7 @@ class Messenger:
             if self.inventory.node(name) is None and name not in wanted and not link.is_heard(now_ns):
                 del self.links[name]
                 self._present.discard(name)
+                self._places.pop(name, None)
 
     def _is_observer(self, link: Link) -> bool:
         return link.heartbeat is not None and link.heartbeat.role is Role.OBSERVER

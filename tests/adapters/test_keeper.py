@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 
+from picluster.adapters.clock import BootClock
 from picluster.adapters.gate import Gate
 from picluster.adapters.keeper import KernelAddressKeeper
 from picluster.adapters.links import IFA_F_NODAD, IFA_F_NOPREFIXROUTE
 from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress
 from picluster.ports import AddressRemoved, LinkChanged
-from tests.adapters.isolation import isolated
+from tests.adapters.isolation import isolated, unprivileged
 from tests.adapters.scene import BOTH, FLOATING, FLOATING6, Scene, arrived, host_route
 
 
@@ -94,3 +95,12 @@ def test_without_nftables_it_works_and_says_what_is_not_covered() -> None:
         keeper.let_go(FLOATING)
         assert not scene.client.answered(FLOATING.address)
         keeper.close()
+
+
+def test_who_has_no_rights_can_hold_nothing_and_says_which_are_missing() -> None:
+    assert "without CAP_NET_ADMIN and CAP_NET_RAW" in unprivileged(lambda: KernelAddressKeeper(BootClock()).incapable())
+
+
+@isolated
+def test_who_has_them_can() -> None:
+    assert not KernelAddressKeeper(BootClock()).incapable()

@@ -133,3 +133,14 @@ def test_leaving_is_the_last_word_and_ends_when_all_is_handed_over() -> None:
     assert last.leaving
     assert len(releases(bench.puppets["pi2"])) == 3
     assert bench.history()[-1][0] == "told stopped"
+
+
+def test_a_candidate_that_could_hold_nothing_says_so_and_leaves_it_to_others() -> None:
+    bench = Bench()
+    bench.keeper.rightless = "no rights"
+    bench.ready()
+    bench.run(2_000)
+    assert not bench.keeper.held
+    assert bench.agent.member.problems == {"rights": "no rights"}
+    assert [event.text for event in bench.told(EventKind.FITNESS)] == ["unfit to hold addresses: no rights"]
+    assert any(isinstance(beat, Heartbeat) and not beat.fit for beat in bench.puppets["pi2"].heard)

@@ -7,12 +7,14 @@ from random import Random
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from picluster.agent.messenger import Identity, Messenger
+from picluster.agent.messenger import OBSERVER_HINTS, Identity, Messenger
 from picluster.discovery.records import encode_text, read
+from picluster.discovery.roster import MOST_OBSERVERS
 from picluster.inventory import load
 from picluster.model.endpoint import Endpoint
 from picluster.model.inventory import Role
 from picluster.model.messages import Heartbeat
+from picluster.model.sighting import Sighting
 from picluster.wire import Keyring
 
 INVENTORY = load('[cluster]\nname = "home"\n[nodes.pi1]\n', "home.toml")
@@ -52,3 +54,15 @@ def test_an_observer_of_whatever_name_can_be_told_of_or_is_none(name: str) -> No
     for link in list(messenger.links):
         messenger.send(0, link, BEAT)
     assert len(outbox.sent) == len(messenger.links) == (sighting is not None and name != "pi1")
+
+
+def test_a_flood_of_invented_observers_costs_no_more_than_a_few() -> None:
+    outbox = Outbox()
+    messenger = Messenger(Identity("pi1", Role.MEMBER, 5), INVENTORY, Keyring.parse("5" * 64), outbox, Random(1))
+    places = tuple(Endpoint(f"10.0.0.{number}", 7654) for number in range(8))
+    invented = [Sighting(f"o{number}", "home", Role.OBSERVER, "1", places, number) for number in range(600)]
+    messenger.sighted(0, invented)
+    for link in list(messenger.links):
+        messenger.send(0, link, BEAT)
+    assert len(messenger.links) == MOST_OBSERVERS
+    assert len(outbox.sent) == MOST_OBSERVERS * OBSERVER_HINTS

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from picluster.agent.configuration import Mode
 from picluster.errors import TransitionError
 from picluster.model.events import EventKind
 from picluster.model.inventory import Inventory
@@ -97,3 +100,20 @@ def test_a_reload_rotates_the_key_without_moving_anything() -> None:
     before = dict(bench.agent.messenger.counters)
     bench.agent.turn()
     assert dict(bench.agent.messenger.counters) == before, "the old key is believed as well"
+
+
+@pytest.mark.parametrize(
+    ("what", "changed"),
+    [
+        ("mode", {"mode": Mode.LOOPBACK}),
+        ("hosts", {"hosts": ("10.77.0.11",)}),
+        ("run_dir", {"run_dir": Path("/elsewhere")}),
+        ("loopback.ports", {"loopback_ports": {"web": 18_080}}),
+        ("loopback.switch", {"switch": 18_000}),
+    ],
+)
+def test_what_is_fixed_at_the_start_is_refused_by_name(what: str, changed: dict[str, Any]) -> None:
+    bench = Bench().holding()
+    with pytest.raises(TransitionError, match=f"^{what} changed: restart"):
+        bench.agent.reconfigure(replace(bench.settings, **changed))
+    assert bench.agent.settings is bench.settings

@@ -111,12 +111,16 @@ class Keeper:
     held: set[str] = field(default_factory=set)
     waiting: list[Observation] = field(default_factory=list)
     gaps: tuple[str, ...] = ()
+    rightless: str = ""
 
     def _do(self, what: str, name: str) -> None:
         if what in self.refuse:
             self.record.append((f"{what} refused", name))
             raise KernelError(f"the kernel refuses to {what}")
         self.record.append((what, name))
+
+    def incapable(self) -> str:
+        return self.rightless
 
     def not_covered(self) -> tuple[str, ...]:
         return self.gaps
