@@ -3,6 +3,7 @@
     make bench                                   everything, some 15 minutes
     make bench ARGS=--quick                      picluster and keepalived, some 3 minutes
     make bench ARGS="--only pacemaker/cut"       a system and a scenario, or either of both, with * as in file names
+    make bench ARGS="--only */load --minutes 10"  every core busy for ten minutes, and nobody asks for a move
     make bench ARGS="--json FILE --svg FILE"     the results for programs, and as a picture
     make bench ARGS="--from FILE --svg FILE"     table and picture of an earlier run
 
@@ -25,7 +26,7 @@ from benchmarks.chart import chart
 from benchmarks.goals import verdicts
 from benchmarks.plan import Part, plan
 from benchmarks.results import Results, load
-from benchmarks.runner import run
+from benchmarks.runner import Manner, run
 from benchmarks.table import table
 from picluster import __version__
 from picluster.errors import LabError
@@ -54,6 +55,9 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="picluster and keepalived, and fewer of everything")
     parser.add_argument("--only", action="append", default=[], metavar="SYSTEM/SCENARIO", help="may be repeated")
+    parser.add_argument("--minutes", type=float, metavar="N", help="how long the scenario load lasts; else seconds")
+    parser.add_argument("--real-time", action="store_true", help="give all daemons real-time priority; needs root")
+    parser.add_argument("--logs", type=Path, metavar="DIRECTORY", help="keep what the daemons have said")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the results")
     parser.add_argument("--from", type=Path, metavar="FILE", dest="earlier", help="measure nothing, read what --json wrote")
@@ -66,11 +70,15 @@ def measured(arguments: argparse.Namespace) -> Results:
     refused = namespaces_refused()
     if refused:
         raise LabError(f"virtual Pis in namespaces cannot be had: {refused}")
-    parts = plan(arguments.only, quick=arguments.quick)
+    if arguments.real_time and os.getuid():
+        raise LabError("only root can give real-time priority. Run it as root, or without --real-time")
+    load_s = None if arguments.minutes is None else 60 * arguments.minutes
+    parts = plan(arguments.only, quick=arguments.quick, load_s=load_s)
     missing = brought(parts, install=not arguments.no_install)
     playable = [part for part in parts if packages.playable(part.system)]
-    findings = run(playable, Progress().say)
+    findings = run(playable, Progress().say, Manner(arguments.real_time, arguments.logs))
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
+    machine += ", daemons with real-time priority" if arguments.real_time else ""
     versions = [f"picluster {__version__}", *packages.versions(part.system for part in playable)]
     return Results(machine, time.strftime("%Y-%m-%d"), versions, findings, missing)
 

@@ -16,6 +16,7 @@ class Effort:
     """How long it is watched after a partition has healed."""
     frozen_s: float
     loss_s: float
+    load_s: float
     flaps: int
     rest_s: float
     after_s: float
@@ -35,6 +36,7 @@ FULL = Effort(
     healed_s=5.0,
     frozen_s=5.0,
     loss_s=10.0,
+    load_s=20.0,
     flaps=6,
     rest_s=6.0,
     after_s=2.0,
@@ -48,6 +50,7 @@ QUICK = Effort(
     healed_s=2.5,
     frozen_s=2.0,
     loss_s=3.0,
+    load_s=5.0,
     flaps=3,
     rest_s=3.0,
     after_s=1.0,

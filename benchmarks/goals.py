@@ -70,6 +70,7 @@ def _goals() -> Iterator[Goal]:
             yield Goal(subject, on_purpose, _column(on_purpose, "outage_ms", Summary.MEDIAN), 5.0)
             yield Goal(subject, on_purpose, _column(on_purpose, "outage_ms", Summary.WORST), 15.0)
     yield Goal(wired, "loss", _column("loss", "outage_ms", Summary.WORST), 200.0)
+    yield Goal(wired, "load", _column("load", "moves", Summary.WORST), 0.0)
     for subject in (wired, sprint):
         yield Goal(subject, "partition", _column("partition", "healed_ms", Summary.WORST), 1_000.0)
     yield from _nobody_answers_twice()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.effort import FULL, QUICK, Effort
 from benchmarks.scenarios import SCENARIOS, Scenario
@@ -25,11 +25,12 @@ class Part:
     effort: Effort
 
 
-def plan(only: Sequence[str], *, quick: bool) -> list[Part]:
+def plan(only: Sequence[str], *, quick: bool, load_s: float | None = None) -> list[Part]:
     """`only`: patterns of `SYSTEM/SCENARIO`, of a system, or of a scenario, with `*` as in file names; none: everything.
-    Raises LabError where a pattern fits nothing."""
+    Raises LabError where a pattern fits nothing. `load_s`: how long the load lasts, instead of what is usual."""
     wanted = _wanted(only)
     effort = QUICK if quick else FULL
+    effort = effort if load_s is None else replace(effort, load_s=load_s)
     parts = []
     for system in SYSTEMS:
         if quick and not only and system.key not in IN_A_HURRY:

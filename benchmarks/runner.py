@@ -11,7 +11,8 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
@@ -25,39 +26,49 @@ from picluster.errors import PiclusterError
 from picluster.lab import report
 from picluster.lab.mode import memory_place
 
-__all__ = ["run"]
+__all__ = ["Manner", "run"]
 
 LONGEST_S = 300.0
-"""For one scenario; what takes longer hangs."""
+"""For one scenario, a load of any length aside; what takes longer hangs."""
 
 Say = Callable[[str], None]
 
 
-def run(parts: Sequence[Part], say: Say) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How all systems are run."""
+
+    real_time: bool = False
+    """With real-time priority, which no user namespace grants: this process has to be the machine's root."""
+    logs: Path | None = None
+    """Where a directory for each system keeps what its daemons have said."""
+
+
+def run(parts: Sequence[Part], say: Say, manner: Manner = Manner()) -> list[Finding]:
     """`say` is told what is being done, and what to know about a failure."""
-    return [finding for part in parts for finding in _found(part, say)]
+    return [finding for part in parts for finding in _found(part, say, manner)]
 
 
-def _found(part: Part, say: Say) -> Iterator[Finding]:
+def _found(part: Part, say: Say, manner: Manner) -> Iterator[Finding]:
     remaining = part.scenarios
     while remaining:
-        done = _in_namespaces(part, remaining, say)
+        done = _in_namespaces(part, remaining, say, manner)
         yield from done
         remaining = remaining[len(done) :]
 
 
-def _in_namespaces(part: Part, scenarios: Sequence[Scenario], say: Say) -> list[Finding]:
+def _in_namespaces(part: Part, scenarios: Sequence[Scenario], say: Say, manner: Manner) -> list[Finding]:
     """All scenarios, or those up to the first that failed: at least one."""
     reading, writing = os.pipe()
 
     def inside() -> int:
         os.close(reading)
         with os.fdopen(writing, "w", encoding="utf-8") as told:
-            _play(part, scenarios, told, say)
+            _play(part, scenarios, told, say, manner)
         return 0
 
     # The pipe has room for all: figures are few.
-    code = run_isolated(inside)
+    code = run_isolated(inside, users=not manner.real_time)
     os.close(writing)
     with os.fdopen(reading, encoding="utf-8") as told:
         done = list(findings(map(json.loads, told)))
@@ -67,21 +78,24 @@ def _in_namespaces(part: Part, scenarios: Sequence[Scenario], say: Say) -> list[
     return done
 
 
-def _play(part: Part, scenarios: Sequence[Scenario], told: TextIO, say: Say) -> None:
+def _play(part: Part, scenarios: Sequence[Scenario], told: TextIO, say: Say, manner: Manner) -> None:
     signal.signal(signal.SIGALRM, _too_long)
     say(f"{part.system.title}: starting {part.system.nodes} nodes")
     with Stage(part.system.make(part.system.nodes, memory_place()), part.system.calm_s) as stage:
+        stage.machines.real_time = manner.real_time
         finding = None
         for scenario in scenarios:
             finding = _one(stage, part, scenario, say, opening=finding is None)
             print(json.dumps(asdict(finding)), file=told, flush=True)
             if finding.failure:
-                return
+                break
+        if manner.logs:
+            stage.machines.keep_logs(manner.logs / part.system.key)
 
 
 def _one(stage: Stage, part: Part, scenario: Scenario, say: Say, *, opening: bool) -> Finding:
     """Whatever goes wrong becomes the finding's failure, and the logs are told."""
-    signal.setitimer(signal.ITIMER_REAL, LONGEST_S)
+    signal.setitimer(signal.ITIMER_REAL, LONGEST_S + part.effort.load_s)
     key = part.system.key
     try:
         if opening:
@@ -100,4 +114,4 @@ def _plain(scenario: Scenario, stage: Stage, effort: Effort) -> dict[str, tuple[
 
 
 def _too_long(_number: int, _frame: FrameType | None) -> None:
-    raise TimeoutError(f"it took more than {LONGEST_S:.0f} s")
+    raise TimeoutError("it took longer than any scenario may")

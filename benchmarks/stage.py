@@ -17,7 +17,7 @@ from benchmarks.systems.machines import Machines
 from picluster.errors import LabError
 from picluster.lab.programs import ClientFeed, kill
 
-__all__ = ["SECOND_CLIENT", "Seen", "Stage"]
+__all__ = ["SECOND_CLIENT", "Seen", "Stage", "changes"]
 
 START_S = 60.0
 PATIENCE_S = 30.0
@@ -131,7 +131,7 @@ class Watch:
     def seen(self) -> Seen:
         outage = self._ledger.within(self._since_ns, time.monotonic_ns())
         path = [name for name in (self._held, *self._ledger.answerers(self._since_ns)) if name]
-        return Seen(outage.outage_ms, self._ledger.double_ms - self._double_ms, _changes(path))
+        return Seen(outage.outage_ms, self._ledger.double_ms - self._double_ms, changes(path))
 
 
 class SecondClient:
@@ -152,5 +152,6 @@ class SecondClient:
         self._stage.dismiss(self._feed)
 
 
-def _changes(path: Sequence[str]) -> int:
+def changes(path: Sequence[str]) -> int:
+    """How often the next is another than the one before."""
     return sum(one != other for one, other in pairwise(path))

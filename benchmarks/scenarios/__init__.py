@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.effort import Effort
 from benchmarks.figures import Column, Figures
-from benchmarks.scenarios import cost, cut, flapping, freeze, loss, partition, standby, stop
+from benchmarks.scenarios import cost, cut, flapping, freeze, load, loss, partition, standby, stop
 from benchmarks.stage import Stage
 
 __all__ = ["SCENARIOS", "Scenario", "scenario"]
@@ -29,6 +29,7 @@ SCENARIOS = (
     Scenario("partition", "partition, a client on each side, and its end", partition.COLUMNS, partition.play),
     Scenario("freeze", "the holder's daemon is frozen, and its kernel goes on", freeze.COLUMNS, freeze.play),
     Scenario("loss", "20 % of what the nodes send each other is lost", loss.COLUMNS, loss.play),
+    Scenario("load", "every core is busy, and so are memory and disk", load.COLUMNS, load.play),
     Scenario("flapping", "the holder is cut off every half second", flapping.COLUMNS, flapping.play),
     Scenario("cost", "nothing happens: processor, memory, packets", cost.COLUMNS, cost.play),
 )

@@ -49,7 +49,7 @@ PACEMAKER = {
     "crm_resource": "pacemaker-cli-utils",
     "/usr/lib/ocf/resource.d/heartbeat/IPaddr2": "resource-agents",
 }
-FEW = ("stop", "standby", "partition", "freeze", "loss", "flapping")
+FEW = ("stop", "standby", "partition", "freeze", "loss", "load", "flapping")
 """What ten nodes are not asked to do: it takes them as long as three, and shows the same."""
 
 SYSTEMS = (
@@ -104,7 +104,7 @@ SYSTEMS = (
         needs=KEEPALIVED,
         slow=True,
         calm_s=4.0,
-        without=("standby", "flapping"),
+        without=("standby", "load", "flapping"),
     ),
     System(
         "pacemaker",
@@ -114,7 +114,7 @@ SYSTEMS = (
         needs=PACEMAKER,
         slow=True,
         calm_s=8.0,
-        without=("flapping",),
+        without=("load", "flapping"),
     ),
     System(
         "pacemaker-300ms",
@@ -124,7 +124,7 @@ SYSTEMS = (
         needs=PACEMAKER,
         slow=True,
         calm_s=8.0,
-        without=("standby", "flapping"),
+        without=("standby", "load", "flapping"),
     ),
     System(
         "ucarp",
@@ -134,7 +134,7 @@ SYSTEMS = (
         needs=UCARP,
         slow=True,
         calm_s=4.0,
-        without=("stop", "standby", "loss", "flapping"),
+        without=("stop", "standby", "loss", "load", "flapping"),
     ),
 )
 

@@ -44,7 +44,7 @@ def test_what_was_not_measured_is_not_met_and_says_so() -> None:
 
 def test_nobody_of_ours_may_answer_twice_in_any_scenario_that_counts_it() -> None:
     watched = {(one.system.key, one.scenario) for one in GOALS if one.column.figure == "double_ms" and one.most == 0.0}
-    scenarios = ("cut", "stop", "standby", "partition", "freeze", "loss", "flapping")
+    scenarios = ("cut", "stop", "standby", "partition", "freeze", "loss", "load", "flapping")
     assert watched == {
         *((preset, scenario) for preset in ("picluster-wired", "picluster-sprint") for scenario in scenarios),
         ("picluster-wired-10", "cut"),

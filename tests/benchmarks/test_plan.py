@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.plan import plan
@@ -42,6 +44,11 @@ def test_in_a_hurry_the_peers_that_are_compared_with_stay_and_everything_is_shor
     assert names == {"picluster-wired", "keepalived-0.1s", "picluster-sprint", "keepalived-0.01s"}
     whole, hurried = ({part.system.key: part.effort for part in plan([], quick=quick)} for quick in (False, True))
     assert all(hurried[name].cuts < whole[name].cuts for name in names)
+
+
+def test_the_load_lasts_as_long_as_asked_and_all_else_as_usual() -> None:
+    usual, asked = (plan(["picluster-wired/load"], quick=True, load_s=load_s)[0].effort for load_s in (None, 600.0))
+    assert asked == replace(usual, load_s=600.0) != usual
 
 
 def test_slow_systems_are_cut_less_often() -> None:

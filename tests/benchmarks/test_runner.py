@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from benchmarks.effort import QUICK, Effort
 from benchmarks.figures import Figures
 from benchmarks.plan import Part
-from benchmarks.runner import run
+from benchmarks.runner import Manner, run
 from benchmarks.scenarios import SCENARIOS, Scenario, scenario
 from benchmarks.stage import Stage
 from benchmarks.systems import System, system
@@ -19,7 +21,17 @@ from tests.adapters.isolation import reason_to_skip
 from tests.lab.stand_ins import filters_refused
 
 SHORT = replace(
-    QUICK, cuts=1, stops=1, partition_s=0.5, healed_s=0.5, frozen_s=0.5, loss_s=0.5, flaps=1, rest_s=0.5, after_s=0.3
+    QUICK,
+    cuts=1,
+    stops=1,
+    partition_s=0.5,
+    healed_s=0.5,
+    frozen_s=0.5,
+    loss_s=0.5,
+    load_s=0.5,
+    flaps=1,
+    rest_s=0.5,
+    after_s=0.3,
 )
 
 pytestmark = pytest.mark.skipif(
@@ -50,6 +62,25 @@ def test_every_scenario_is_played_with_picluster_though_the_first_one_fails() ->
     assert figures["cost"]["holder_percent"][0] > 0
     assert figures["cost"]["packets_per_s"][0] > 0
     assert figures["cost"]["memory_mb"][0] > 1
+
+
+def policies(stage: Stage, _effort: Effort) -> Figures:
+    return {"policy": [os.sched_getscheduler(pid) for pid in stage.machines.daemon("pi1")]}
+
+
+def test_the_logs_are_kept_where_they_are_wanted(tmp_path: Path) -> None:
+    asked = Scenario("asked", "how the daemon is scheduled", (), policies)
+    (found,) = run([Part(hasty("picluster-wired"), (asked,), SHORT)], lambda _: None, Manner(logs=tmp_path))
+    assert set(found.figures["policy"]) == {os.SCHED_OTHER}
+    assert "pi1 started" in (tmp_path / "picluster-wired" / "pi1.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give real-time priority")
+def test_the_daemons_have_real_time_priority_where_it_is_wanted() -> None:
+    asked = Scenario("asked", "how the daemon is scheduled", (), policies)
+    (found,) = run([Part(hasty("picluster-wired"), (asked,), SHORT)], lambda _: None, Manner(real_time=True))
+    assert set(found.figures["policy"]) == {os.SCHED_RR}
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 @pytest.mark.skipif(shutil.which("keepalived") is None, reason="keepalived is not installed: apt-get install keepalived")

@@ -93,6 +93,27 @@ def test_memory_runs_out_on_the_holder(stage: MachineStage) -> None:
     assert stage.shown(held, "MainPID") == pid
 
 
+@machines()
+def test_every_core_has_more_to_do_than_it_can(stage: MachineStage) -> None:
+    """Two programs on each Pi compute, and one writes; the agents have real-time priority, as their unit asks for."""
+    pis = [stage.pi(name) for name in stage.world.stack.names]
+    work = {
+        "one": "while :; do :; done",
+        "other": "while :; do :; done",
+        "writer": "while :; do cat /usr/bin/* >/var/waste; done",
+    }
+
+    def load() -> None:
+        for pi in pis:
+            for name, command in work.items():
+                pi.run("systemd-run", "--collect", f"--unit=work-{name}", "sh", "-c", command)
+
+    stage.play("every core is loaded for 8 s", load, moves=False, for_s=8.0)
+    for pi in pis:
+        pi.run("systemctl", "is-active", *(f"work-{name}" for name in work))
+        pi.run("systemctl", "stop", "work-*")
+
+
 @machines(begins=False)
 def test_an_agent_without_a_carrier_starts_and_takes_part_once_it_has_one(stage: MachineStage) -> None:
     late, *others = stage.world.stack.names
