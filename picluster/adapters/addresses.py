@@ -97,6 +97,8 @@ class Addresses:
             raise KernelError(f"no netlink socket to be had ({error}); the agent needs Linux and AF_NETLINK") from error
         self._configured: dict[str, Configured] = {}
         self._links: dict[str, Link] = {}
+        self._unheard = False
+        """Whether notifications were lost since everything was last looked at."""
 
     def fileno(self) -> int:
         """Readable when `observations` may have something."""
@@ -160,11 +162,8 @@ class Addresses:
 
     def observations(self) -> list[AddressRemoved | LinkChanged]:
         """What others did to our addresses, and what became of the links, since the last call."""
-        try:
-            heard = self._watch.heard()
-        except OSError as error:
-            if error.errno != errno.ENOBUFS:
-                raise
+        heard = self._heard()
+        if self._unheard:
             return self._look_anew()
         seen: list[AddressRemoved | LinkChanged] = []
         for answer in heard:
@@ -197,9 +196,21 @@ class Addresses:
         before, self._links[name] = self._links[name], link
         return [] if before.up == link.up else [LinkChanged(name, link.up)]
 
+    def _heard(self) -> list[Message]:
+        """The notifications that wait. None of them where the kernel had more to tell than the socket could hold."""
+        try:
+            return self._watch.heard()
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            self._unheard = True
+            return []
+
     def _look_anew(self) -> list[AddressRemoved | LinkChanged]:
-        """The kernel had more to tell than the socket could hold: compare everything with what was known."""
-        self._watch.heard()
+        """Notifications were lost: compare everything with what was known. What waits is older than this look, and goes. If
+        more is lost even meanwhile, some of it still waits, and the next call looks again."""
+        self._unheard = False
+        self._heard()
         seen: list[AddressRemoved | LinkChanged] = []
         for name in self._links:
             seen += self._link_is(name, self._look(name))
