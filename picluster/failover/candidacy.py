@@ -27,6 +27,7 @@ BARRED_NS = 2_000 * NANOSECONDS_PER_MS
 """How long a node leaves an address to others after its kernel refused it."""
 CLAIM_ROUNDS = 4
 """So often a claim is sent before it is withdrawn for want of answers."""
+PASSING = (RefusalReason.HELD, RefusalReason.RESTARTED)
 CONFLICT_PAUSE_NS = 1_000 * NANOSECONDS_PER_MS
 
 
@@ -108,11 +109,9 @@ class Candidacy:
         return self.phase is not Phase.HOLDING and now_ns >= self.vacant_ns - self._timing.grant_ns // 8
 
     def silent_holder(self, now_ns: int) -> str:
-        """Whose silence made it vacant just now; empty where nobody's did, or so long ago that it may be back."""
-        if self.holder is not None:
-            return self.holder.node
+        """Whose silence made it vacant just now; empty where nobody's did, or long ago."""
         just_now = self.cause is Cause.SILENCE and now_ns < self.heard_ns + 3 * self._timing.grant_ns
-        return self.holder_name if just_now else ""
+        return self.holder.node if self.holder is not None else self.holder_name if just_now else ""
 
     def held(self, now_ns: int) -> Held:
         left_us = max(0, self.lease_end_ns - now_ns) // 1_000
@@ -269,12 +268,12 @@ class Candidacy:
         claim = self.ballot.heard(voter, now_ns, refusal.number)
         if claim is None or self.phase not in (Phase.ASKING, Phase.CLAIMING):
             return
-        waits = refusal.reason in (RefusalReason.HELD, RefusalReason.RESTARTED)
-        free_ns = now_ns + refusal.remaining_us * 1_000 if waits else NEVER_NS
+        free_ns = NEVER_NS if refusal.reason not in PASSING else now_ns + refusal.remaining_us * 1_000
         self.ballot.refused(voter, free_ns)
         if self.phase is Phase.ASKING:
             if refusal.reason is RefusalReason.HELD and refusal.holder != self.house.me.node:
                 self.holder_name, self.cause = refusal.holder, Cause.SILENCE
+                self.heard_ns = max(self.heard_ns, free_ns - self._timing.grant_ns)  # that voter heard of it then
             self.wake_ns = min(self.wake_ns, free_ns + self._others_first_ns)
         self._reconsider(now_ns)
 
