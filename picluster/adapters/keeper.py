@@ -189,13 +189,21 @@ class KernelAddressKeeper:
         return seen
 
     def close(self) -> None:
+        """Every address is tried. Where the kernel refuses to let go of one, the gate is left standing, since it alone keeps
+        the machine from answering; KernelError tells all that was refused."""
+        refusals: list[str] = []
         for floating in self._addresses.configured():
-            self.let_go(floating)
-        if self._gate is not None:
-            self._gate.close()
+            try:
+                self.let_go(floating)
+            except KernelError as error:
+                refusals.append(str(error))
         self._connections.close()
         self._neighbours.close()
         self._addresses.close()
+        if refusals:
+            raise KernelError("; ".join(dict.fromkeys(refusals)))
+        if self._gate is not None:
+            self._gate.close()
 
     def _know(self, floating: FloatingAddress) -> None:
         """Guard the address, and watch its interface; a changed entry of the inventory takes the place of the old one.
