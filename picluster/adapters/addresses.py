@@ -24,6 +24,7 @@ from picluster.adapters.links import (
     IFA_F_NOPREFIXROUTE,
     IFA_FLAGS,
     IFA_LOCAL,
+    IFLA_IFNAME,
     INTERFACE,
     NETLINK_ROUTE,
     NUMBER,
@@ -34,10 +35,11 @@ from picluster.adapters.links import (
     RTM_NEWADDR,
     RTM_NEWLINK,
     ConfiguredAddress,
+    LinkState,
     configured_address,
     link_state,
 )
-from picluster.adapters.netlink import NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, Message, Netlink, attribute
+from picluster.adapters.netlink import NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, Message, Netlink, attribute, text
 from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress, IPAddress
 from picluster.ports import AddressRemoved, LinkChanged
@@ -247,17 +249,25 @@ class Addresses:
 
     def _look(self, interface: str) -> Link:
         try:
-            index = socket.if_nametoindex(interface)
-            up = link_state(self._netlink.ask(RTM_GETLINK, 0, INTERFACE.pack(socket.AF_UNSPEC, 0, index, 0, 0))[0]).up
-        except OSError:
-            return Link(NO_INDEX, up=False)
-        return Link(index, up)
+            found = self._state(interface)
+        except KernelError:
+            found = None  # an interface that the kernel does not tell of is none to hold addresses on
+        return Link(NO_INDEX, up=False) if found is None else Link(found.index, found.up)
 
-    @staticmethod
-    def _index(interface: str) -> int:
-        try:
-            return socket.if_nametoindex(interface)
-        except OSError as error:
+    def _index(self, interface: str) -> int:
+        found = self._state(interface)
+        if found is None:
             raise KernelError(
                 f"there is no interface {interface} on this machine; plug it in, or correct `interface` in the inventory"
-            ) from error
+            )
+        return found.index
+
+    def _state(self, interface: str) -> LinkState | None:
+        """None where there is no such interface."""
+        named = INTERFACE.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text(IFLA_IFNAME, interface)
+        try:
+            return link_state(self._netlink.ask(RTM_GETLINK, 0, named)[0])
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                return None
+            raise KernelError(f"the kernel does not tell of {interface}: {error.strerror}") from error

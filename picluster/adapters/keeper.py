@@ -182,20 +182,28 @@ class KernelAddressKeeper:
 
     def observations(self) -> list[Observation]:
         seen: list[Observation] = list(self._addresses.observations())
-        for speech in self._neighbours.heard():
-            seen += self._understood(speech)
+        said = [observation for speech in self._neighbours.heard() for observation in self._understood(speech)]
+        seen += self._without_own(said)
         if self._gate is not None and self._gate.restored():
             seen.append(GateRestored())
         return seen
 
     def close(self) -> None:
+        """Every address is tried. Where the kernel refuses to let go of one, the gate is left standing, since it alone keeps
+        the machine from answering; KernelError tells all that was refused."""
+        refusals: list[str] = []
         for floating in self._addresses.configured():
-            self.let_go(floating)
-        if self._gate is not None:
-            self._gate.close()
+            try:
+                self.let_go(floating)
+            except KernelError as error:
+                refusals.append(str(error))
         self._connections.close()
         self._neighbours.close()
         self._addresses.close()
+        if refusals:
+            raise KernelError("; ".join(dict.fromkeys(refusals)))
+        if self._gate is not None:
+            self._gate.close()
 
     def _know(self, floating: FloatingAddress) -> None:
         """Guard the address, and watch its interface; a changed entry of the inventory takes the place of the old one.
@@ -236,7 +244,7 @@ class KernelAddressKeeper:
             addresses.append(self._question.gateway)
         self._neighbours.listen(interface, addresses)
 
-    def _understood(self, speech: Speech) -> list[Observation]:
+    def _understood(self, speech: Speech) -> list[GatewayAnswered | ForeignClaim]:
         question = self._question
         if speech.answer and question and (speech.interface, speech.address) == (question.interface, question.gateway):
             self._question = None
@@ -248,10 +256,15 @@ class KernelAddressKeeper:
             if (floating.interface, floating.address) == (speech.interface, speech.address)
             and (name in self._until_ns or now_ns - self._probed_ns.get(name, -PROBE_NS) < PROBE_NS)
         ]
-        # A second interface in the same network hears what the first one says; some access points send frames back.
-        if not claimed or speech.mac in self._addresses.own_macs():
-            return []
         return [ForeignClaim(name, speech.mac) for name in claimed]
+
+    def _without_own(self, said: list[GatewayAnswered | ForeignClaim]) -> list[GatewayAnswered | ForeignClaim]:
+        """A second interface in the same network hears what the first one says; some access points send frames back. The
+        kernel is asked for all interfaces once for everything that was said, and not at all where nobody claims anything."""
+        if not any(isinstance(one, ForeignClaim) for one in said):
+            return said
+        own = self._addresses.own_macs()
+        return [one for one in said if isinstance(one, GatewayAnswered) or one.mac not in own]
 
     def _source_towards(self, gateway: IPAddress, interface: str) -> IPAddress:
         """This machine's own address for the question. Asking from a floating one would tell the gateway that it is here."""

@@ -13,10 +13,12 @@ answers. A socket bound to one protocol is not handed the machine's own frames.
 from __future__ import annotations
 
 import errno
+import fcntl
 import ipaddress
 import socket
 import struct
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from picluster.adapters.filters import JUMP_IF_EQUAL, LOAD_BYTE, LOAD_WORD, PASS, REFUSE, attach, instruction
@@ -42,6 +44,9 @@ SOURCE_MAC, TARGET_MAC = 1, 2
 """Options of neighbour discovery (RFC 4861 section 4.6.1)."""
 NEXT_HEADER_AT, TYPE_AT, TARGET_AT = 20, 54, 62
 """Offsets in an Ethernet frame whose IPv6 header ICMPv6 follows; neighbour discovery is never fragmented (RFC 6980)."""
+SIOCGIFINDEX = 0x8933
+INTERFACE_REQUEST = struct.Struct("=15sxi20x")
+"""struct ifreq: the interface's name, its index, and room that is not used (40 bytes; 32 on a 32-bit machine)."""
 ALL_NODES = ipaddress.IPv6Address("ff02::1")
 MOST_AT_ONCE = 64
 """Frames of one socket that one `heard` reads, so that a flood cannot keep the agent from its lease."""
@@ -206,28 +211,34 @@ class Neighbours:
 
     def _line(self, interface: str, version: int) -> Line:
         """The socket, made anew where the interface was replaced by another of the same name."""
-        try:
-            index = socket.if_nametoindex(interface)
-        except OSError as error:
-            raise KernelError(f"there is no interface {interface} on this machine to speak on") from error
         line = self._lines.get((interface, version))
-        if line is not None and line.index == index:
-            return line
-        fresh = Line(index, self._open(interface))
-        self._filter(fresh, version, line.addresses if line is not None else set())
-        fresh.socket.bind((interface, ETH_P_ARP if version == 4 else ETH_P_IPV6))
+        try:
+            if line is not None and line.index == _index(line.socket, interface):
+                return line
+            fresh = self._open(interface, version, line.addresses if line is not None else set())
+        except PermissionError as error:
+            raise KernelError(f"may not speak ARP on {interface}: needs CAP_NET_RAW") from error
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                raise KernelError(f"there is no interface {interface} on this machine to speak on") from error
+            raise KernelError(f"the kernel gives no socket to speak on {interface}: {error.strerror}") from error
         if line is not None:
             line.socket.close()
         self._lines[interface, version] = fresh
         return fresh
 
-    @staticmethod
-    def _open(interface: str) -> socket.socket:
-        """Bound to no protocol yet: nothing arrives before the filter is in place."""
-        try:
-            return socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
-        except PermissionError as error:
-            raise KernelError(f"may not speak ARP on {interface}: needs CAP_NET_RAW") from error
+    def _open(self, interface: str, version: int, addresses: set[IPAddress]) -> Line:
+        """Raises OSError. Bound to no protocol at first: nothing arrives before the filter is in place."""
+        with ExitStack() as undo:
+            raw = undo.enter_context(
+                socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
+            )
+            line = Line(_index(raw, interface), raw)
+            self._filter(line, version, addresses)
+            # The interface may have gone since, or be another by now, which the next look finds out.
+            raw.bind((interface, ETH_P_ARP if version == 4 else ETH_P_IPV6))
+            undo.pop_all()
+        return line
 
     @staticmethod
     def _filter(line: Line, version: int, addresses: set[IPAddress]) -> None:
@@ -242,6 +253,13 @@ class Neighbours:
         except OSError as error:
             if error.errno not in LOST:
                 raise KernelError(f"the frame could not be sent: {error.strerror}") from error
+
+
+def _index(asking: socket.socket, interface: str) -> int:
+    """The interface's index, asked of a socket that there is already (man 7 netdevice): `if_nametoindex` opens one, and does
+    not say which of the two failed. Raises OSError(ENODEV) where there is no such interface."""
+    answer = fcntl.ioctl(asking, SIOCGIFINDEX, INTERFACE_REQUEST.pack(interface.encode(), 0))
+    return int(INTERFACE_REQUEST.unpack(answer)[1])
 
 
 def _arp_speech(interface: str, frame: bytes, own_mac: bytes) -> Speech | None:

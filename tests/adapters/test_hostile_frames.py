@@ -5,7 +5,10 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 
+from picluster.adapters.addresses import Addresses
+from picluster.adapters.keeper import KernelAddressKeeper
 from picluster.adapters.neighbours import ARP, ARP_REPLY, ETH_P_ARP, MOST_AT_ONCE, Line, Neighbours, arp_frame
+from picluster.ports import ForeignClaim, Observation
 from tests.adapters.isolation import isolated
 from tests.adapters.scene import FLOATING, INTRUDER, Scene
 from tests.patience import until
@@ -68,3 +71,41 @@ def test_a_frame_for_which_a_queue_has_no_room_is_lost_and_no_error() -> None:
             while full.send(CLAIM):
                 pass
         Neighbours._send(Line(1, full), CLAIM)
+
+
+class CountedAddresses(Addresses):
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+
+    def own_macs(self) -> set[str]:
+        self.looks += 1
+        return super().own_macs()
+
+
+class CountedKeeper(KernelAddressKeeper):
+    """Counts how often the kernel is asked for all its interfaces."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene.clock)
+        self._addresses.close()
+        self.counted = self._addresses = CountedAddresses()
+
+
+@isolated
+def test_a_flood_of_claims_costs_one_look_at_the_interfaces_for_each_portion() -> None:
+    with Scene() as scene, voice(scene) as speaking:
+        keeper = CountedKeeper(scene)
+        assert keeper.hold(FLOATING, scene.lease(60_000))
+        portions: list[list[Observation]] = []
+        for _ in range(MOST_AT_ONCE):
+            speaking.send(CLAIM)
+
+        def all_told() -> bool:
+            portions.append(keeper.observations())
+            return sum(map(len, portions)) >= MOST_AT_ONCE
+
+        until(all_told, lambda: f"{portions} were told")
+        assert {one for portion in portions for one in portion} == {ForeignClaim(FLOATING.name, INTRUDER)}
+        assert keeper.counted.looks == sum(bool(portion) for portion in portions)
+        keeper.close()

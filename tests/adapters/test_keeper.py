@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
+import pytest
+
 from picluster.adapters.clock import BootClock
 from picluster.adapters.gate import Gate
 from picluster.adapters.keeper import KernelAddressKeeper
@@ -12,7 +14,7 @@ from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress
 from picluster.ports import AddressRemoved, LinkChanged
 from tests.adapters.isolation import isolated, unprivileged
-from tests.adapters.scene import BOTH, FLOATING, FLOATING6, Scene, arrived, host_route
+from tests.adapters.scene import BOTH, FLOATING, FLOATING6, Scene, arrived, host_route, tables
 
 
 @isolated
@@ -104,3 +106,24 @@ def test_who_has_no_rights_can_hold_nothing_and_says_which_are_missing() -> None
 @isolated
 def test_who_has_them_can() -> None:
     assert not KernelAddressKeeper(BootClock()).incapable()
+
+
+class StuckGate(Gate):
+    """Does not shut for one of the addresses."""
+
+    def shut(self, floating: FloatingAddress) -> None:
+        if floating == FLOATING:
+            raise KernelError("the gate is stuck")
+        super().shut(floating)
+
+
+@isolated
+def test_one_address_that_cannot_be_let_go_of_keeps_no_other_at_the_end_and_is_told() -> None:
+    with Scene() as scene:
+        keeper = KernelAddressKeeper(scene.clock, gate=StuckGate)
+        for floating in BOTH:
+            assert keeper.hold(floating, scene.lease(60_000))
+        with pytest.raises(KernelError, match="the gate is stuck"):
+            keeper.close()
+        assert not {host_route(floating) for floating in BOTH} & set(scene.configured())
+        assert tables() != []

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import os
+import resource
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from picluster.adapters.neighbours import ARP, ARP_REPLY, ARP_REQUEST, Neighbours, arp_frame, solicitation
+from picluster.adapters.links import Links
+from picluster.adapters.neighbours import ARP, ARP_REPLY, ARP_REQUEST, Line, Neighbours, arp_frame, solicitation
 from picluster.errors import KernelError
+from picluster.model.inventory import IPAddress
 from tests.adapters.isolation import isolated
 from tests.adapters.scene import FLOATING, FLOATING6, INTRUDER, PI, Scene
 from tests.patience import PATIENCE_S, until
@@ -77,3 +83,50 @@ def test_speaking_on_an_interface_that_is_not_there_is_refused_in_a_sentence() -
         with pytest.raises(KernelError, match="no interface eth0"):
             neighbours.announce("eth0", floating.address)
     neighbours.close()
+
+
+class Overtaken(Neighbours):
+    """Its interface is unplugged while it opens a socket there: found already, and not bound yet."""
+
+    @staticmethod
+    def _filter(line: Line, version: int, addresses: set[IPAddress]) -> None:
+        Neighbours._filter(line, version, addresses)
+        with Links() as links:
+            links.remove("eth0")
+
+
+@isolated
+def test_an_interface_that_goes_just_then_is_no_interface_either() -> None:
+    with Links() as links:
+        for floating in (FLOATING, FLOATING6):
+            links.add_veth("eth0", "far")
+            neighbours = Overtaken()
+            with pytest.raises(KernelError, match="no interface eth0"):
+                neighbours.announce("eth0", floating.address)
+            assert neighbours.filenos() == ()
+
+
+@contextmanager
+def no_descriptors_left() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@isolated
+def test_a_lack_of_descriptors_is_not_mistaken_for_the_lack_of_an_interface() -> None:
+    with Links() as links:
+        links.add_veth("eth0", "far")
+        neighbours = Neighbours()
+        neighbours.listen("eth0", [FLOATING.address])
+        with no_descriptors_left():
+            neighbours.announce("eth0", FLOATING.address)
+            with pytest.raises(KernelError, match="Too many open files"):
+                neighbours.announce("eth0", FLOATING6.address)
+        neighbours.announce("eth0", FLOATING6.address)
+        neighbours.close()
