@@ -1,7 +1,9 @@
 """The control socket: a Unix stream socket in the run directory, one line a request and one line an answer (man 7 unix).
 
 Mode 0600: whoever may open it may command. Nobody on it can slow the agent down. What a caller does not read waits in memory
-up to a bound, and then the caller is dropped; so is one that sends a line without end.
+up to a bound, and then the caller is dropped; so is one that sends a line without end. Where the process has no descriptor
+left for a caller, a spare one is given up for as long as it takes to hang up on it: until it is accepted, the socket is
+readable, and the agent would never sleep again.
 
 One agent a node. A lock on the run directory itself (man 2 flock) sees to it: the kernel lifts it when the agent ends,
 however hard, so a socket that is found under the lock was left by a run that was killed, and may go.
@@ -9,16 +11,17 @@ however hard, so a socket that is found under the lock was left by a run that wa
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import socket
 import stat
 from collections.abc import Collection, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from picluster.errors import ControlError
 
@@ -55,6 +58,8 @@ class ControlSocket:
         with ExitStack() as undo:
             self._lock = _lock(run_dir)
             undo.callback(os.close, self._lock)
+            self._spare = _spare()
+            undo.callback(self._spare.close)
             self._listener = _listen(self._path)
             undo.pop_all()
 
@@ -93,19 +98,31 @@ class ControlSocket:
             self._drop(caller)
         self._listener.close()
         self._path.unlink(missing_ok=True)
+        self._spare.close()
         os.close(self._lock)
 
     def _accept(self) -> None:
         try:
             connection, _ = self._listener.accept()
-        except OSError:  # the caller has gone again, or there are no descriptors left
-            return
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._hang_up()
+            return  # else the caller has gone again
         if len(self._callers) >= MOST_CALLERS:
             connection.close()
             return
         connection.setblocking(False)
         number = next(self._numbers)
         self._callers[number] = Caller(number, connection)
+
+    def _hang_up(self) -> None:
+        """On the caller who has waited longest, for want of a descriptor to talk to it."""
+        self._spare.close()
+        # Another thread may be quicker to take what was given up, before or after; then the next time is another try.
+        with suppress(OSError):
+            self._listener.accept()[0].close()
+        with suppress(OSError):
+            self._spare = _spare()
 
     def _read(self, caller: Caller) -> list[bytes]:
         try:
@@ -173,6 +190,11 @@ def _lock(run_dir: Path) -> int:
             f"another agent runs with {run_dir}; one agent a node, or give this one a run_dir of its own"
         ) from error
     return descriptor
+
+
+def _spare() -> BinaryIO:
+    """A descriptor for the sake of having one."""
+    return Path(os.devnull).open("rb", buffering=0)
 
 
 def _listen(path: Path) -> socket.socket:

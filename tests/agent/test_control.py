@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import select
 import socket
 import stat
@@ -12,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +238,32 @@ def test_no_more_callers_than_can_be_served(desk: Desk) -> None:
     callers[0].close()
     desk.turn()
     assert desk.asked({"do": "active"}) == {"ok": True}, "a place is free again"
+
+
+@contextmanager
+def no_descriptors_left() -> Iterator[None]:
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as taken:
+        highest = taken.enter_context(Path(os.devnull).open("rb")).fileno()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, most[1]))
+        taken.callback(resource.setrlimit, resource.RLIMIT_NOFILE, most)
+        with suppress(OSError):
+            while True:
+                taken.enter_context(Path(os.devnull).open("rb"))
+        yield
+
+
+def test_a_caller_for_whom_there_is_no_descriptor_is_hung_up_on_and_wakes_nobody_again(desk: Desk) -> None:
+    waiting = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(2)]
+    desk.calls += waiting
+    for caller in waiting:
+        caller.connect(str(desk.run_dir / SOCKET_NAME))
+    with no_descriptors_left():
+        for _ in waiting:
+            desk.turn()
+        assert select.select(desk.socket.filenos(), [], [], 0)[0] == []
+    assert all(desk.hung_up(caller) for caller in waiting)
+    assert desk.asked({"do": "active"}) == {"ok": True}
 
 
 def test_who_does_not_read_is_dropped_and_slows_nobody_down(desk: Desk) -> None:
