@@ -224,7 +224,7 @@ class Member:
         self._expire(now_ns)
         candidacy = self._candidacies.get(address)
         if self.configuration.floating(address) is None:
-            known = ", ".join(floating.name for floating in self.configuration.addresses)
+            known = ", ".join(floating.name for floating in self.configuration.addresses) or "none"
             raise ValueError(f"no floating address is called {address!r}; there are: {known}")
         if candidacy is None or not candidacy.holding:
             holder = self.last_holder(address)

@@ -154,3 +154,8 @@ def test_a_peer_that_is_heard_again_lets_the_holder_announce_anew() -> None:
     later_ns += 5_000 * MS
     one.see(later_ns, {"pi2": peer, "pi3": peer})
     assert announced(one, later_ns, later_ns + 1_000 * MS) == []
+
+
+def test_where_no_address_floats_that_is_said() -> None:
+    with pytest.raises(ValueError, match="there are: none$"):
+        member().move(0, "web", "pi2")
