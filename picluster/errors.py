@@ -74,7 +74,8 @@ class ControlError(PiclusterError, ConnectionError):
 
 
 class TransitionError(PiclusterError, RuntimeError):
-    """A state machine was told to do what its present state forbids: a bug of the caller, never of the network."""
+    """A state machine was told to do what its present state forbids, never by the network: by a caller with a bug, or by
+    people, such as with a new inventory that is more than one safe step away. Their mistake is told, and nothing changes."""
 
 
 class LabError(PiclusterError, RuntimeError):

@@ -157,5 +157,5 @@ def test_a_peer_that_is_heard_again_lets_the_holder_announce_anew() -> None:
 
 
 def test_where_no_address_floats_that_is_said() -> None:
-    with pytest.raises(ValueError, match="there are: none$"):
+    with pytest.raises(ValueError, match=r"there are: none$"):
         member().move(0, "web", "pi2")
