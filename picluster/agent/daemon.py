@@ -16,6 +16,7 @@ from random import Random
 
 from picluster import __version__
 from picluster.agent.configuration import AgentConfiguration
+from picluster.agent.measuring import Listener, Surveyor
 from picluster.agent.messenger import Identity, Messenger
 from picluster.agent.overview import Testimony, take_snapshot
 from picluster.agent.succession import Succession
@@ -109,6 +110,7 @@ class Agent:
         self._questions: dict[int, str] = {}
         self._succession = Succession()
         self.member = self._enrol(identity, chance)
+        self.surveyor = Surveyor(ports.clock, self.messenger, self.member)
 
     def _enrol(self, identity: Identity, chance: Random) -> Member:
         """The clean slate: nothing of an earlier run is left on this machine before the first word is said."""
@@ -144,7 +146,7 @@ class Agent:
     @property
     def deadline_ns(self) -> int:
         """When the next turn is due, whatever happens."""
-        return min(self.member.deadline_ns, self._heartbeat_due_ns)
+        return min(self.member.deadline_ns, self._heartbeat_due_ns, self.surveyor.deadline_ns)
 
     @property
     def finished(self) -> bool:
@@ -155,6 +157,7 @@ class Agent:
         whoever wakes up late may have lost it."""
         ports, clock = self.ports, self.ports.clock
         self._obey(self.member.tick(clock.now_ns()))
+        self.surveyor.turn()
         if any(fileno in readable for fileno in self._ears):
             self._hear()
         # A stand-in may have something to tell without a descriptor, so time that has passed is a reason to ask as well.
@@ -175,11 +178,13 @@ class Agent:
             if not isinstance(received.message, Heartbeat):
                 # A voter counts its grant from now on, so the clock is read after the claim was taken from the socket.
                 now_ns = clock.now_ns()
-                self._obey(self.member.receive(now_ns, received.sender, received.incarnation, received.message))
+                if not self.surveyor.recognises(now_ns, received):
+                    self._obey(self.member.receive(now_ns, received.sender, received.incarnation, received.message))
 
     def stop(self) -> None:
         """Hand everything over; turn on until `finished`."""
         self._leaving = True
+        self.surveyor.end("the agent stops")
         self._obey(self.member.stop(self.ports.clock.now_ns()))
         self._hurry()
 
@@ -200,6 +205,12 @@ class Agent:
         """ValueError, with the reason, where that cannot be done."""
         self._obey(self.member.move(self.ports.clock.now_ns(), address, to))
 
+    def measure(self, seconds: float, listener: Listener) -> None:
+        """Measure the ways to the voters for so long. ValueError, with the reason, where that cannot be done."""
+        if self._leaving:
+            raise ValueError("the agent stops")
+        self.surveyor.begin(self.inventory, seconds, listener)
+
     def reconfigure(self, settings: AgentConfiguration) -> None:
         """Live by a newer inventory and newer keys from now on. TransitionError, and nothing has changed, where the agent
         has to be restarted for it."""
@@ -209,6 +220,7 @@ class Agent:
             raise TransitionError(f"{', '.join(sorted(what for what, _ in changed))} changed: restart the agent for that")
         # Effects concern what was in force before: they are obeyed by the old inventory.
         self._obey(self.member.reconfigure(self.ports.clock.now_ns(), inventory.configuration))
+        self.surveyor.end("the inventory was read again")
         self._forget(self.inventory.configuration.addresses, inventory.configuration.addresses)
         self.settings, self.inventory = settings, inventory
         self.messenger.expect(inventory, settings.keyring)
