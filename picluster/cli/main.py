@@ -24,6 +24,7 @@ VERBS = {
     "status": "one look at a running cluster; exit code 0 healthy, 1 degraded, 2 down",
     "standby": "on this node: hold nothing until told otherwise, and go on voting",
     "active": "on this node: take part again",
+    "reload": "on this node: read configuration, inventory and keys again",
     "move": "on the holder: hand a floating address to another node",
     "agent": "the daemon on each node, in the foreground",
     "check": "check an inventory and print what it means",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import select
 import shutil
 import stat
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from picluster.adapters.control import ControlSocket
 from picluster.cli.main import VERBS, load, parser_of
 from picluster.lab.programs import environment
 from picluster.wire import Keyring
@@ -111,6 +116,7 @@ WRONG = [
     ["watch", "missing.toml"],
     ["standby", "--run-dir", "missing"],
     ["active", "--run-dir", "missing"],
+    ["reload", "--run-dir", "missing"],
     ["move"],
     ["move", "web"],
     ["move", "web", "--to", "pi2", "--run-dir", "missing"],
@@ -258,6 +264,45 @@ def test_a_step_that_is_not_its_turn_is_refused(tmp_path: Path, taken: tuple[str
     assert refused.returncode == 2
     assert f"--rotate {mend}" in refused.stderr
     assert file.read_text() == content
+
+
+# ── the agent of this machine ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def told(answer: bytes, *words: str) -> tuple[object, subprocess.CompletedProcess[str]]:
+    """What the agent of this machine is asked, if it gives that answer, and what becomes of the verb."""
+    asked: list[object] = []
+    with tempfile.TemporaryDirectory(prefix="picluster-") as name, ThreadPoolExecutor(1) as pool:
+        agent = ControlSocket(Path(name))
+        verb = pool.submit(picluster, *words, "--run-dir", name)
+        while not verb.done():
+            readable, _, _ = select.select(agent.filenos(), agent.waiting(), [], 0.1)
+            for caller, line in agent.requests(readable):
+                asked.append(json.loads(line))
+                agent.say(caller, answer)
+            agent.flush()
+        agent.close()
+    (request,) = asked
+    return request, verb.result()
+
+
+@pytest.mark.parametrize(
+    ("words", "request_made"),
+    [
+        (["standby"], {"do": "standby"}),
+        (["active"], {"do": "active"}),
+        (["reload"], {"do": "reload"}),
+        (["move", "web", "--to", "pi2"], {"do": "move", "address": "web", "to": "pi2"}),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_is_asked_of_the_agent_is_done_or_refused_with_its_words(words: list[str], request_made: object) -> None:
+    asked, done = told(b'{"ok": true}', *words)
+    assert (asked, done.returncode, done.stderr) == (request_made, 0, "")
+    assert done.stdout
+    _, done = told(b'{"ok": false, "error": "not by that inventory"}', *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"picluster {words[0]}: not by that inventory\n"
 
 
 # ── completion ──────────────────────────────────────────────────────────────────────────────────────────────────────
