@@ -337,3 +337,24 @@ def test_bash_completes_verbs_options_and_files() -> None:
     assert completed("st") == ["status", "standby"]
     assert completed("status", "--j") == ["--json"]
     assert completed("check", "inventory/three") == ["inventory/three-pis.toml"]
+    assert completed("demo", "--mode", "") == ["auto", "namespaces", "loopback"]
+    assert completed("key", "home.key", "--rotate", "s") == ["swap"]
+    assert completed("completion", "") == ["bash", "zsh", "fish"]
+    assert completed("completion", "--h") == ["--help"]
+    assert completed("lab", "c") == ["cut"]
+    assert completed("lab", "cut", "inventory/three") == ["inventory/three-pis.toml"]
+
+
+def shown_by_fish(line: str) -> list[str]:
+    ask = f"{picluster('completion', 'fish').stdout}\ncomplete --do-complete '{line}'"
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", ask], capture_output=True, text=True, timeout=60, check=True, cwd=ROOT
+    )
+    return [offer.partition("\t")[0] for offer in done.stdout.splitlines()]
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_what_there_is_to_choose() -> None:
+    assert sorted(shown_by_fish("picluster demo --mode ")) == ["auto", "loopback", "namespaces"]
+    assert sorted(shown_by_fish("picluster completion ")) == ["bash", "fish", "zsh"]
+    assert shown_by_fish("picluster lab c") == ["cut"]
