@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 from pathlib import Path
 
 from picluster.agent.configuration import read_inventory, read_keyring
@@ -13,7 +14,15 @@ from picluster.agent.observer import Observer
 def add_cluster(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
     parser.add_argument("inventory", type=Path, nargs="?" if optional else None, help="the cluster's inventory, a TOML file")
     parser.add_argument("--key-file", type=Path, help="the cluster's key (default: NAME.key beside the inventory NAME.toml)")
-    parser.add_argument("--host", action="append", default=[], help="listen and announce on this own address only")
+    parser.add_argument(
+        "--host", type=address, action="append", default=[], help="listen and announce on this own address only"
+    )
+
+
+def address(word: str) -> str:
+    """In the one spelling that addresses of this machine are compared in. ValueError, which argparse reports, for what is
+    none."""
+    return str(ipaddress.ip_address(word))
 
 
 def join(arguments: argparse.Namespace) -> Observer:

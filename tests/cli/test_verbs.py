@@ -114,6 +114,7 @@ WRONG = [
     ["status", "--wait", "soon"],
     ["watch"],
     ["watch", "missing.toml"],
+    ["watch", "good.toml", "--host", "eth0"],
     ["standby", "--run-dir", "missing"],
     ["active", "--run-dir", "missing"],
     ["reload", "--run-dir", "missing"],
@@ -264,6 +265,11 @@ def test_a_step_that_is_not_its_turn_is_refused(tmp_path: Path, taken: tuple[str
     assert refused.returncode == 2
     assert f"--rotate {mend}" in refused.stderr
     assert file.read_text() == content
+
+
+def test_own_addresses_are_taken_in_any_spelling() -> None:
+    parsed = parser_of("watch").parse_args(["home.toml", "--host", "FD77:0::0009", "--host", "10.77.0.9"])
+    assert parsed.host == ["fd77::9", "10.77.0.9"]
 
 
 # ── the agent of this machine ───────────────────────────────────────────────────────────────────────────────────────────
