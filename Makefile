@@ -5,9 +5,11 @@
 #   make scenarios what goes wrong in networks and machines, played on virtual Pis: who answers is counted
 #   make machines  the same on Pis that really boot (systemd-nspawn), with the agent as a service; needs root
 #   make check     format, lint, types
+#   make format    mend what format and lint can mend
 #   make simulate  the failover rules under seeded faults        make simulate SEEDS=2000
 #   make bench     measured beside keepalived, Pacemaker and ucarp in the same run           make bench ARGS=--quick
 #   make fleet     what one more node costs all others, in fleets of up to 100 in virtual time
+#   make clean     remove what make has set up here, and what the tools keep
 #
 # ARGS are handed on:  make demo ARGS="--nodes 5 --mode loopback"
 
