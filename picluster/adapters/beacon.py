@@ -50,11 +50,6 @@ class ZeroconfBeacon:
         """What was sighted since the last call, oldest first; of one run of an agent only the latest."""
         return self._mailbox.take()
 
-    @property
-    def refused(self) -> int:
-        """How often a service of our type was heard whose records are not an agent's."""
-        return self._mailbox.refused
-
     def close(self) -> None:
         """Says goodbye and ends the thread; takes at most half a second. Closing twice is harmless."""
         if self._stop.fileno() < 0:
@@ -81,7 +76,6 @@ class Mailbox:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: dict[tuple[str, str, int], Sighting] = {}
-        self.refused = 0
         self._reading, self._writing = socket.socketpair()
         self._reading.settimeout(0)
         self._writing.settimeout(0)
@@ -99,10 +93,6 @@ class Mailbox:
             # Full means that a byte is waiting already, closed that nobody reads any more.
             with suppress(OSError):
                 self._writing.send(b"\0")
-
-    def refuse(self) -> None:
-        """Count a service that is not an agent."""
-        self.refused += 1
 
     def take(self) -> list[Sighting]:
         with self._lock:

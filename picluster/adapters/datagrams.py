@@ -51,8 +51,6 @@ class UdpDatagrams:
         self._sockets = _listen(port, hosts)
         self._port: int = self._sockets[0].getsockname()[1]
         self._own_addresses = [(own, _number(own.family, own.getsockname()[0])) for own in self._sockets]
-        self.unsent = 0
-        """How many datagrams the network refused at once: no route, no such interface, a full buffer."""
 
     @property
     def port(self) -> int:
@@ -62,11 +60,10 @@ class UdpDatagrams:
         return tuple(own.fileno() for own in self._sockets)
 
     def send(self, to: Endpoint, data: bytes) -> None:
-        try:
+        # No route, no such interface, a full buffer: lost like any other, and the next heartbeat is another try.
+        with contextlib.suppress(OSError):
             family, address = _socket_address(to)
             self._towards(family, address[0]).sendto(data, address)
-        except OSError:
-            self.unsent += 1
 
     def receive(self, readable: Collection[int] = EVERYTHING, /) -> list[tuple[Endpoint, bytes]]:
         """What has arrived, oldest first on each socket. A datagram of more than 1,200 bytes comes cut to 1,201: the wire

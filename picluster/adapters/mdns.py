@@ -72,8 +72,6 @@ class Report(Protocol):
 
     def put(self, sighting: Sighting) -> None: ...
 
-    def refuse(self) -> None: ...
-
 
 def run(
     announcement: Announcement,
@@ -294,10 +292,7 @@ class Session(RecordUpdateListener):
         if not service.load_from_cache(self._zeroconf.zeroconf):
             return None
         hosts = map(_with_zone_name, service.parsed_scoped_addresses())
-        sighting = read(service.text, service.port or 0, hosts, loopback=self._loopback)
-        if sighting is None:
-            self._report.refuse()
-        return sighting
+        return read(service.text, service.port or 0, hosts, loopback=self._loopback)
 
     def _settle_later(self, name: str) -> None:
         """Look at the instance again when it has been silent for so long that addresses it has dropped have run out."""

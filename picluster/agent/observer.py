@@ -10,6 +10,7 @@ import select
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -20,6 +21,7 @@ from picluster.agent.narration import Narrator
 from picluster.agent.overview import take_snapshot
 from picluster.agent.remarks import Remarks
 from picluster.agent.succession import Succession
+from picluster.discovery.roster import Roster
 from picluster.model.events import Severity
 from picluster.model.inventory import Inventory, Role
 from picluster.model.messages import Heartbeat
@@ -57,6 +59,8 @@ class Observer:
         self._inventory = inventory
         self._clock, self._datagrams, self._beacon = ports.clock, ports.datagrams, ports.beacon
         self.messenger = Messenger(identity, inventory, keyring, ports.datagrams, chance)
+        self._roster = Roster(inventory.cluster, identity.node, inventory.node_names)
+        """Of those who do not belong here, which is no matter of the messenger's."""
         self._started_ns = self._clock.now_ns()
         self._due_ns = self._started_ns
         self._succession = Succession()
@@ -78,7 +82,10 @@ class Observer:
         now_ns = self._clock.now_ns()
         for _ in self.messenger.receive(now_ns):
             pass  # heartbeats are kept by the links; nothing else is addressed to an observer
-        self.messenger.sighted(now_ns, self._beacon.sightings())
+        sightings = self._beacon.sightings()
+        self.messenger.sighted(now_ns, sightings)
+        for sighting in sightings:
+            self._roster.observe(sighting, now_ns)
         if now_ns >= self._due_ns:
             self._due_ns = now_ns + self._inventory.heartbeat_ns
             self._beat(now_ns)
@@ -101,7 +108,7 @@ class Observer:
         remarks = [(Severity.WARNING, self._said.popleft()) for _ in range(len(self._said))]
         for severity, text in (*remarks, *self._narrator.compare(seen, arriving=arriving)):
             self._events.append(EventView(f"{clock}.{int(wall_s * 10) % 10}", severity, text))
-        return replace(seen, events=tuple(self._events), notices=self._advice(seen))
+        return replace(seen, events=tuple(self._events), notices=(*self._advice(seen), *self._company(now_ns)))
 
     def _advice(self, seen: ClusterSnapshot) -> tuple[str, ...]:
         """A wrong key looks like silence. While somebody is missing, what comes and cannot be read says more."""
@@ -112,6 +119,13 @@ class Observer:
             f"{counts[fault]} datagrams came that are {advice}" for fault, advice in ADVICE.items() if counts[fault]
         )
 
+    def _company(self, now_ns: int) -> Iterator[str]:
+        """Who else is sighted: mostly a node that was forgotten in the inventory, or spelled differently there."""
+        for name in self._roster.strangers(now_ns):
+            yield f"{name} says it belongs to this cluster, and the inventory does not have it"
+        for name in self._roster.other_clusters(now_ns):
+            yield f"another cluster, {name}, is on this network"
+
     def close(self) -> None:
         self._beat(self._clock.now_ns(), leaving=True)
         self._beacon.close()
@@ -119,14 +133,10 @@ class Observer:
         self._remarks.close()
 
     def _beat(self, now_ns: int, *, leaving: bool = False) -> None:
-        hearings = self.messenger.hearings(now_ns)
         uptime_us = (now_ns - self._started_ns) // 1_000
         epoch = self._inventory.configuration.epoch
-        for peer, link in self.messenger.links.items():
-            heartbeat = Heartbeat(
-                Role.OBSERVER, epoch, False, False, leaving, uptime_us, __version__, link.challenge, hearings=hearings
-            )
-            self.messenger.send(now_ns, peer, heartbeat)
+        heartbeat = Heartbeat(Role.OBSERVER, epoch, False, False, leaving, uptime_us, __version__, challenge=0)
+        self.messenger.beat(now_ns, heartbeat, self.messenger.links)
 
 
 class Feed:

@@ -20,6 +20,7 @@ __all__ = ["ControlGroup", "sweep", "why_not"]
 
 MOUNTS, OWN = Path("/proc/self/mountinfo"), Path("/proc/self/cgroup")
 PREFIX = "picluster-lab-"
+NO_MEMORY_CONTROLLER = "this system gives the memory controller of control groups to nobody below its own"
 ENDING_S = 5.0
 STEP_S = 0.005
 
@@ -56,14 +57,17 @@ class ControlGroup:
         """SIGKILL to all at once, frozen ones too, before any of them can run another instruction in peace."""
         (self._unified / "cgroup.kill").write_text("1", encoding="ascii")
 
+    @property
+    def memory_limit(self) -> Path | None:
+        """The file that takes the limit; None where this machine does not give its memory controller away."""
+        files = (place / name for place in self._all for name in ("memory.max", "memory.limit_in_bytes"))
+        return next(filter(Path.exists, files), None)
+
     def limit_memory(self, size_bytes: int) -> None:
         """They get no more than this, what they have already included. Raises LabError where there is no such limit here."""
-        for place in self._all:
-            for file in (place / "memory.max", place / "memory.limit_in_bytes"):
-                if file.exists():
-                    file.write_text(str(size_bytes), encoding="ascii")
-                    return
-        raise LabError("the memory controller is not to be had for control groups here, so memory cannot be limited")
+        if self.memory_limit is None:
+            raise LabError(f"memory cannot be limited: {NO_MEMORY_CONTROLLER}")
+        self.memory_limit.write_text(str(size_bytes), encoding="ascii")
 
     def remove(self) -> None:
         """Once nothing runs in it any more, which is waited for."""
@@ -71,13 +75,15 @@ class ControlGroup:
             _until(partial(_removed, place))
 
 
-def why_not() -> str:
-    """Why groups cannot be made here, as a sentence's end; empty where they can."""
+def why_not(*, memory: bool = False) -> str:
+    """Why groups cannot be made here, or their `memory` not be limited, as a sentence's end; empty where they can."""
     try:
-        ControlGroup(f"trial-{os.getpid()}").remove()
+        group = ControlGroup(f"trial-{os.getpid()}")
+        limited = group.memory_limit is not None
+        group.remove()
     except OSError as error:
         return f"this system refuses control groups ({error})"
-    return ""
+    return NO_MEMORY_CONTROLLER if memory and not limited else ""
 
 
 def sweep() -> None:

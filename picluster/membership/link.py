@@ -61,8 +61,6 @@ class Link:
         self.loss_to_percent: int | None = None
         """Of what this node sends to the peer, as the peer says."""
         self.well_since_ns = 0
-        self.restarts = 0
-        """How often a new incarnation was believed after the first."""
         self.twin_ns: int | None = None
         """When two incarnations last took turns: two machines run under the peer's name."""
         self._hints: tuple[Endpoint, ...] = ()
@@ -141,7 +139,6 @@ class Link:
 
     def _believe(self, now_ns: int, envelope: Envelope) -> None:
         if self.incarnation is not None:
-            self.restarts += 1
             self._retired = [*self._retired[-7:], self.incarnation]
             if envelope.incarnation in self._retired:
                 self.twin_ns = now_ns

@@ -29,8 +29,8 @@ class Table:
     """An observer, and pi1, pi2 and pi3."""
 
     def __init__(self, keyring: Keyring = KEYRING) -> None:
-        self.clock, self.datagrams = Clock(), Datagrams([])
-        ports = ObserverPorts(self.clock, self.datagrams, Beacon())
+        self.clock, self.datagrams, self.beacon = Clock(), Datagrams([]), Beacon()
+        ports = ObserverPorts(self.clock, self.datagrams, self.beacon)
         self.observer = Observer(Identity("observer-1", Role.OBSERVER, 1), inventory(), keyring, ports, Random(1))
         self.wires = {name: Datagrams([]) for name in ("pi1", "pi2", "pi3")}
         self.nodes = {
@@ -88,6 +88,25 @@ def test_a_dead_holder_is_not_shown_again_when_its_heir_loses_its_majority() -> 
 def test_a_wrong_key_is_told_of_as_long_as_somebody_is_missing(keyring: Keyring, told: bool) -> None:
     table = Table(keyring)
     assert any("another key" in notice for notice in table.observer.snapshot().notices) == told
+
+
+def test_who_does_not_belong_here_is_told_of_as_long_as_it_is_sighted() -> None:
+    table = Table()
+    strangers = [
+        Sighting("pi9", "bench", Role.MEMBER, "1", (Endpoint("10.77.0.9", 7654),), 9),
+        Sighting("pi1", "lab", Role.MEMBER, "1", (Endpoint("10.77.0.8", 7654),), 8),
+        Sighting("pi1", "bench", Role.MEMBER, "1", (HOMES["pi1"],), 7),
+        replace(SIGHTING, node="observer-2", incarnation=6),
+    ]
+    table.beacon.waiting = strangers
+    table.say()
+    assert table.observer.snapshot().notices == (
+        "pi9 says it belongs to this cluster, and the inventory does not have it",
+        "another cluster, lab, is on this network",
+    )
+    table.beacon.waiting = [replace(sighting, endpoints=()) for sighting in strangers]
+    table.say()
+    assert table.observer.snapshot().notices == ()
 
 
 def test_what_a_part_has_to_say_is_an_event_and_nothing_on_the_screen(capfd: pytest.CaptureFixture[str]) -> None:

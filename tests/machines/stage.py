@@ -20,7 +20,7 @@ from typing import cast
 
 import pytest
 
-from picluster.lab import report
+from picluster.lab import control_groups, report
 from picluster.lab.machine import Machine
 from picluster.lab.machines import UNIT, MachineWorld, machines_refused, run_machines
 from picluster.lab.root_system import root_system
@@ -76,19 +76,22 @@ Body = Callable[[MachineStage], None]
 
 
 @functools.cache
-def refused() -> str:
-    return machines_refused()
+def refused(*, memory: bool) -> str:
+    return machines_refused() or control_groups.why_not(memory=memory)
 
 
-def machines(size: int = 3, *, begins: bool = True) -> Callable[[Body], Callable[[Callable[[str, object], None]], None]]:
-    """Decorates a test. `begins`: whether all Pis have booted and are well when it begins."""
+def machines(
+    *, begins: bool = True, memory: bool = False
+) -> Callable[[Body], Callable[[Callable[[str, object], None]], None]]:
+    """Decorates a test. `begins`: whether all Pis have booted and are well when it begins; `memory`: whether it limits their
+    memory."""
 
     def decorate(body: Body) -> Callable[[Callable[[str, object], None]], None]:
         def test(record_property: Callable[[str, object], None]) -> None:
-            if refused():
-                pytest.skip(refused())
+            if refused(memory=memory):
+                pytest.skip(refused(memory=memory))
             root_system(print)  # once and for all; it is not to count as a test's time
-            rows, failure = _played(Setting(size), body, begins=begins)
+            rows, failure = _played(Setting(3), body, begins=begins)
             record_property(ROWS, json.dumps(rows))
             if failure:
                 pytest.fail(failure, pytrace=False)

@@ -74,7 +74,7 @@ def test_the_root_of_the_holder_cannot_be_written_to(stage: MachineStage) -> Non
     stage.world.plug(gone)
 
 
-@machines()
+@machines(memory=True)
 def test_memory_runs_out_on_the_holder(stage: MachineStage) -> None:
     """A program eats what there is. The kernel ends it, and not the agent."""
     held = stage.holder
