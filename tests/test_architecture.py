@@ -28,6 +28,7 @@ NUMBERS = {
     "lights": 2,
     "adapters": 3,
     "simulated": 3,
+    "tuning": 3,
     "agent": 4,
     "dashboard": 5,
     "lab": 5,

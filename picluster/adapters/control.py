@@ -17,15 +17,15 @@ import json
 import os
 import socket
 import stat
-from collections.abc import Collection, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Collection, Generator, Mapping
+from contextlib import ExitStack, closing, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from picluster.errors import ControlError
 
-__all__ = ["SOCKET_NAME", "ControlSocket", "ask"]
+__all__ = ["SOCKET_NAME", "ControlSocket", "ask", "follow"]
 
 SOCKET_NAME = "agent.sock"
 LONGEST_REQUEST = 4_096
@@ -154,25 +154,52 @@ class ControlSocket:
 
 def ask(run_dir: Path, request: Mapping[str, str], timeout_s: float = 5.0) -> dict[str, Any]:
     """Ask the agent of this machine, and wait for its answer. Raises ControlError where none answers, or it refuses."""
+    with closing(follow(run_dir, request, timeout_s)) as answers:
+        return next(answers)
+
+
+def follow(run_dir: Path, request: Mapping[str, str], timeout_s: float = 5.0) -> Generator[dict[str, Any], None, None]:
+    """Ask, and go on listening: its answer, then whatever it says, line by line, with at most `timeout_s` between two.
+    Whoever has heard enough closes it. Raises ControlError as `ask` does, also where the agent ends or cannot go on."""
     path = run_dir / SOCKET_NAME
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection,
+        _connect(connection, path, request, timeout_s) as answers,
+    ):
+        yield _read_answer(answers, path, first=True)
+        while True:
+            yield _read_answer(answers, path, first=False)
+
+
+def _connect(connection: socket.socket, path: Path, request: Mapping[str, str], timeout_s: float) -> BinaryIO:
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(timeout_s)
-            connection.connect(str(path))
-            connection.sendall(json.dumps(request).encode() + b"\n")
-            with connection.makefile("rb") as answers:
-                answer = json.loads(answers.readline() or b'{"error": "the agent hung up"}')
-    except PermissionError as error:
-        raise ControlError(f"{path} is not yours to open; try with sudo") from error
+        connection.settimeout(timeout_s)
+        connection.connect(str(path))
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        return connection.makefile("rb")
     except OSError as error:
-        raise ControlError(f"no agent answers at {path} ({error}); is it running? systemctl status picluster") from error
+        raise _unreachable(path, error) from error
+
+
+def _read_answer(answers: BinaryIO, path: Path, *, first: bool) -> dict[str, Any]:
+    """One line of the agent's. The first says whether it obeys; a later one may say that it cannot go on."""
+    try:
+        answer = json.loads(answers.readline() or b'{"ok": false, "error": "the agent hung up"}')
+    except OSError as error:
+        raise _unreachable(path, error) from error
     except ValueError:
         answer = None
-    if not isinstance(answer, dict) or not ("ok" in answer or "error" in answer):
+    if not isinstance(answer, dict) or (first and not ("ok" in answer or "error" in answer)):
         raise ControlError(f"what answers at {path} is no agent; see what listens there: ss -xlp")
-    if not answer.pop("ok", False):
+    if not answer.pop("ok", not first):
         raise ControlError(str(answer.get("error")))
     return answer
+
+
+def _unreachable(path: Path, error: OSError) -> ControlError:
+    if isinstance(error, PermissionError):
+        return ControlError(f"{path} is not yours to open; try with sudo")
+    return ControlError(f"no agent answers at {path} ({error}); is it running? systemctl status picluster")
 
 
 def _lock(run_dir: Path) -> int:

@@ -85,6 +85,7 @@ from picluster.adapters.nftables import (
 )
 from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress
+from picluster.model.timing import NANOSECONDS_PER_MS
 
 __all__ = ["Gate", "Moment", "tick_ns"]
 
@@ -98,7 +99,6 @@ RTN_LOCAL = 2
 CLOCK_MONOTONIC_COARSE = 6
 """linux/time.h; Python has no name for it."""
 TIME = struct.Struct(">Q")
-NANOSECONDS_PER_MS = 1_000_000
 TRIAL = tuple(
     FloatingAddress(f"trial{version}", ipaddress.ip_address(address), "", ())
     for version, address in ((4, "192.0.2.1"), (6, "2001:db8::1"))

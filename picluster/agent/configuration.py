@@ -23,7 +23,7 @@ import ipaddress
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -70,6 +70,8 @@ class AgentConfiguration:
     """UDP port by floating address; empty unless the mode is loopback."""
     switch: int | None = None
     """UDP port on 127.0.0.1 of the relay that all datagrams go through; None: they go straight to the peers."""
+    inventory_file: Path = Path("cluster.toml")
+    """Where the inventory was read."""
 
 
 def read_configuration(path: Path) -> AgentConfiguration:
@@ -81,12 +83,13 @@ def read_configuration(path: Path) -> AgentConfiguration:
     findings = Findings(str(path), text, CONFIGURATION_KEYS)
     root = Table(findings, parse(text, str(path)))
     elsewhere: list[Mistake] = []
-    inventory = _collected(elsewhere, read_inventory, _path(root, "inventory", "cluster.toml", path))
+    inventory_file = _path(root, "inventory", "cluster.toml", path)
+    inventory = _collected(elsewhere, read_inventory, inventory_file)
     keyring = _collected(elsewhere, read_keyring, _path(root, "key_file", "cluster.key", path))
     configuration = _assembled(root, path, inventory, keyring)
     if findings.mistakes or elsewhere or configuration is None:
         raise InventoryError([*findings.mistakes, *elsewhere])
-    return configuration
+    return replace(configuration, inventory_file=inventory_file)
 
 
 def read_inventory(path: Path) -> Inventory:

@@ -4,6 +4,7 @@
     {"do": "events"}                              → {"ok": true}, then an event a line, as they happen
     {"do": "standby"}  {"do": "active"}           → {"ok": true}
     {"do": "move", "address": "web", "to": "pi3"} → {"ok": true}, or {"ok": false, "error": "…"}
+    {"do": "measure", "seconds": 60}              → {"ok": true}, {"measuring": {…}} each second, at last {"measured": {…}}
     {"do": "reload"}                              → {"ok": true}: configuration, inventory and keys were read again
 
 `picluster.adapters.control` is the socket.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 from picluster.agent.daemon import Agent, Logged
@@ -57,10 +58,13 @@ class Control:
                 agent.set_standby(False)
             case "move":
                 agent.move(request.get("address", ""), request.get("to", ""))
+            case "measure":
+                agent.measure(seconds_of(request), lambda words: self._say(caller, words))
             case "reload":
                 self._reload()
             case unknown:
-                raise ValueError(f"cannot do {unknown!r}; there are: status, events, standby, active, move, reload")
+                known = "status, events, standby, active, move, measure, reload"
+                raise ValueError(f"cannot do {unknown!r}; there are: {known}")
         return {}
 
     def _spread(self, logged: Logged) -> None:
@@ -82,6 +86,15 @@ def read_request(line: bytes) -> dict[str, str]:
     if not isinstance(request, dict):
         raise ValueError('a request is a JSON object in one line, such as {"do": "status"}')  # noqa: TRY004  the caller's fault
     return {key: str(value) for key, value in request.items()}
+
+
+def seconds_of(request: Mapping[str, str]) -> float:
+    """How long to measure. ValueError where that is no number."""
+    word = request.get("seconds", "60")
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError(f"{word!r} is no number of seconds") from None
 
 
 def status_of(agent: Agent) -> Plain:

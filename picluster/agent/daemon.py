@@ -16,6 +16,7 @@ from random import Random
 
 from picluster import __version__
 from picluster.agent.configuration import AgentConfiguration
+from picluster.agent.measuring import Listener, Surveyor
 from picluster.agent.messenger import Identity, Messenger
 from picluster.agent.overview import Testimony, take_snapshot
 from picluster.agent.succession import Succession
@@ -49,6 +50,8 @@ MOVES = (EventKind.TOOK, EventKind.LOST, EventKind.RELEASED)
 LATEST_HEARTBEAT = 1.25
 """Times the interval. A heartbeat that is ripe goes out when the agent is awake anyway, at a renewal most likely, and so do
 those of its peers, which then arrive together; it is waking up that costs, on both sides. This late it goes out anyway."""
+TOLD_AT_ONCE = 10
+"""Peers to which heartbeats go in one turn, while a renewal may have to wait. Of more, some have their turn later."""
 WIRE_PAUSE_NS = 5_000_000_000
 """How long an interface that could not be spoken on makes this node unfit; then it is tried again."""
 
@@ -89,6 +92,10 @@ class Agent:
         self._log = log
         self._started_ns = ports.clock.now_ns()
         self._heartbeat_ripe_ns = self._heartbeat_due_ns = self._started_ns
+        self._told = 0
+        """How many peers this round of heartbeats has reached."""
+        self._hurried = True
+        """Whether it goes to everybody as soon as possible."""
         self._ears = ports.datagrams.filenos()
         self._leaving = False
         self._quorum: bool | None = None
@@ -102,6 +109,7 @@ class Agent:
         self._questions: dict[int, str] = {}
         self._succession = Succession()
         self.member = self._enrol(identity, chance)
+        self.surveyor = Surveyor(ports.clock, self.messenger, self.member)
 
     def _enrol(self, identity: Identity, chance: Random) -> Member:
         """The clean slate: nothing of an earlier run is left on this machine before the first word is said."""
@@ -137,7 +145,7 @@ class Agent:
     @property
     def deadline_ns(self) -> int:
         """When the next turn is due, whatever happens."""
-        return min(self.member.deadline_ns, self._heartbeat_due_ns)
+        return min(self.member.deadline_ns, self._heartbeat_due_ns, self.surveyor.deadline_ns)
 
     @property
     def finished(self) -> bool:
@@ -148,6 +156,7 @@ class Agent:
         whoever wakes up late may have lost it."""
         ports, clock = self.ports, self.ports.clock
         self._obey(self.member.tick(clock.now_ns()))
+        self.surveyor.turn()
         if any(fileno in readable for fileno in self._ears):
             self._hear(readable)
         for observation in ports.keeper.observations(readable):
@@ -166,17 +175,20 @@ class Agent:
             if not isinstance(received.message, Heartbeat):
                 # A voter counts its grant from now on, so the clock is read after the claim was taken from the socket.
                 now_ns = clock.now_ns()
-                self._obey(self.member.receive(now_ns, received.sender, received.incarnation, received.message))
+                if not self.surveyor.recognises(now_ns, received):
+                    self._obey(self.member.receive(now_ns, received.sender, received.incarnation, received.message))
 
     def stop(self) -> None:
         """Hand everything over; turn on until `finished`."""
         self._leaving = True
+        self.surveyor.end("the agent stops")
         self._obey(self.member.stop(self.ports.clock.now_ns()))
         self._hurry()
 
     def close(self) -> None:
         """The last word. Whoever gave the ports closes them, and so takes away what they hold."""
-        self._say_heartbeat(self.ports.clock.now_ns())
+        now_ns = self.ports.clock.now_ns()
+        self.messenger.beat(now_ns, self._heartbeat(now_ns), self.messenger.links)
         text = f"{self.messenger.identity.node} stopped"
         self.tell(Event(EventKind.STOPPED, Severity.INFO, text, node=self.messenger.identity.node))
 
@@ -190,6 +202,12 @@ class Agent:
         """ValueError, with the reason, where that cannot be done."""
         self._obey(self.member.move(self.ports.clock.now_ns(), address, to))
 
+    def measure(self, seconds: float, listener: Listener) -> None:
+        """Measure the ways to the voters for so long. ValueError, with the reason, where that cannot be done."""
+        if self._leaving:
+            raise ValueError("the agent stops")
+        self.surveyor.begin(self.inventory, seconds, listener)
+
     def reconfigure(self, settings: AgentConfiguration) -> None:
         """Live by a newer inventory and newer keys from now on. TransitionError, and nothing has changed, where the agent
         has to be restarted for it."""
@@ -199,6 +217,7 @@ class Agent:
             raise TransitionError(f"{', '.join(sorted(what for what, _ in changed))} changed: restart the agent for that")
         # Effects concern what was in force before: they are obeyed by the old inventory.
         self._obey(self.member.reconfigure(self.ports.clock.now_ns(), inventory.configuration))
+        self.surveyor.end("the inventory was read again")
         self._forget(self.inventory.configuration.addresses, inventory.configuration.addresses)
         self.settings, self.inventory = settings, inventory
         self.messenger.expect(inventory, settings.keyring)
@@ -225,7 +244,8 @@ class Agent:
         now_ns = self.ports.clock.now_ns()
         own = self.messenger.identity.node
         testimonies = testimonies_of(self.messenger, now_ns)
-        testimonies[own] = Testimony(self._heartbeat(now_ns), heard_age_ns=0, endpoint="here")
+        heartbeat = replace(self._heartbeat(now_ns), hearings=self.messenger.hearings(now_ns))
+        testimonies[own] = Testimony(heartbeat, heard_age_ns=0, endpoint="here")
         events = [EventView(logged.clock, logged.event.severity, logged.event.text) for logged in self.events]
         notices = self.ports.keeper.not_covered()
         valid = self._succession.valid(testimonies, now_ns)
@@ -355,22 +375,29 @@ class Agent:
         for interface in [interface for interface, again_ns in self._mute.items() if now_ns >= again_ns]:
             del self._mute[interface]
             self._obey(self.member.set_problem(now_ns, f"wire {interface}", ""))
-        self._heartbeat_ripe_ns = now_ns + self.inventory.heartbeat_ns - self.inventory.configuration.timing.renewal_ns // 2
-        self._heartbeat_due_ns = now_ns + int(self.inventory.heartbeat_ns * LATEST_HEARTBEAT)
-        self._say_heartbeat(now_ns)
-        self._look_around(now_ns)
+        peers = list(self.messenger.links)
+        told, self._told = self._told, self._told + TOLD_AT_ONCE
+        self.messenger.beat(now_ns, self._heartbeat(now_ns), peers[told : self._told])
+        if self._told >= len(peers):
+            self._told, self._hurried = 0, False
+            if len(peers) > TOLD_AT_ONCE:
+                self.messenger.news = True  # to look at all of them as well would be a long turn: the next one does
+            else:
+                self._look_around(now_ns)
+        if not self._hurried:
+            self._plan_heartbeat(now_ns, self.inventory.heartbeat_ns // max(1, -(-len(peers) // TOLD_AT_ONCE)))
+
+    def _plan_heartbeat(self, now_ns: int, pause_ns: int) -> None:
+        self._heartbeat_ripe_ns = now_ns + pause_ns - self.inventory.configuration.timing.renewal_ns // 2
+        self._heartbeat_due_ns = now_ns + int(pause_ns * LATEST_HEARTBEAT)
 
     def _hurry(self) -> None:
         """The next heartbeat goes out at the next turn, and that one at once."""
         self._heartbeat_ripe_ns = self._heartbeat_due_ns = 0
-
-    def _say_heartbeat(self, now_ns: int) -> None:
-        heartbeat = self._heartbeat(now_ns)
-        for peer, link in self.messenger.links.items():
-            self.messenger.send(now_ns, peer, replace(heartbeat, challenge=link.challenge))
+        self._told, self._hurried = 0, True
 
     def _heartbeat(self, now_ns: int) -> Heartbeat:
-        """What everybody is told; the challenge is each peer's own."""
+        """What everybody is told; challenge and hearings are each peer's own."""
         own, member = self.messenger.identity, self.member
         return Heartbeat(
             role=own.role,
@@ -383,7 +410,6 @@ class Agent:
             challenge=0,
             note="; ".join(member.problems.values()),
             holds=member.held(now_ns),
-            hearings=self.messenger.hearings(now_ns),
         )
 
     def _look_around(self, now_ns: int) -> None:

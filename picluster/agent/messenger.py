@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from picluster.discovery.roster import Roster
@@ -26,6 +26,9 @@ OBSERVER_HINTS = 3
 """Endpoints that are tried for one dashboard: each costs a datagram a heartbeat, and anybody may say that it is one."""
 TWIN_PAUSE_NS = 60_000_000_000
 """How long two machines under one name are not reported again."""
+MOST_HEARINGS = 12
+"""In one heartbeat, the receiver's own aside: so neither its length nor the time that it takes to write and to read it grows
+with the number of nodes. More than the voters, so that others have a chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +105,32 @@ class Messenger:
         for place in targets:
             self._datagrams.send(place, datagram)
 
+    def beat(self, now_ns: int, heartbeat: Heartbeat, peers: Iterable[str]) -> None:
+        """Say it to each of these peers, with what is each peer's own: its challenge, and how this node hears it."""
+        common = self._some_hearings(now_ns)
+        told = {hearing.node for hearing in common}
+        for link in (self.links[peer] for peer in peers if peer in self.links):
+            own = None if link.peer in told else link.hearing(now_ns)
+            hearings = common if own is None else (own, *common)
+            self.send(now_ns, link.peer, replace(heartbeat, challenge=link.challenge, hearings=hearings))
+
     def hearings(self, now_ns: int) -> tuple[Hearing, ...]:
-        """How this node hears its peers: what every heartbeat tells."""
-        told = (link.hearing(now_ns) for link in self.links.values())
+        """How this node hears its peers."""
+        return self._hearings(now_ns, self.links)
+
+    def _some_hearings(self, now_ns: int) -> tuple[Hearing, ...]:
+        """How it hears the voters, by which others tell whether it hears a majority, and as many of the rest as there is
+        room for. They are picked by chance: any regular step might leave the same ones out for ever."""
+        voters = [voter for voter in self.inventory.configuration.voters if voter in self.links]
+        others = [name for name in self.links if name not in voters]
+        room = MOST_HEARINGS - len(voters)
+        if room < len(others):
+            first = self._chance.randrange(len(others))
+            others = [others[(first + place) % len(others)] for place in range(room)]
+        return self._hearings(now_ns, (*voters, *others))
+
+    def _hearings(self, now_ns: int, names: Iterable[str]) -> tuple[Hearing, ...]:
+        told = (self.links[name].hearing(now_ns) for name in names)
         return tuple(hearing for hearing in told if hearing is not None)
 
     # ── hearing ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,19 +9,18 @@ from collections.abc import Iterator
 
 from picluster.model.events import Severity
 from picluster.model.messages import Cause
-from picluster.model.snapshot import ClusterSnapshot, FloatingView, NodeState, NodeView
+from picluster.model.snapshot import ClusterSnapshot, FloatingView, MoveView, NodeState, NodeView
 
-REASONS = {
+_CAUSES = {
     Cause.FIRST.value: "nobody held it before",
     Cause.SILENCE.value: "{previous} fell silent",
     Cause.STOPPED.value: "{previous} was stopped",
-    Cause.STANDBY.value: "{previous} went on standby",
+    Cause.STANDBY.value: "{previous} was put on standby",
     Cause.UNFIT.value: "{previous} was unfit",
     Cause.MOVED.value: "it was asked for",
     Cause.FAILBACK.value: "{holder} is preferred and back",
     Cause.EXPIRED.value: "{previous} lost its majority",
 }
-"""Why an address moved, by `Cause`."""
 
 _STATES = {
     NodeState.STANDBY: (Severity.INFO, "is on standby"),
@@ -101,7 +100,12 @@ def told_move(floating: FloatingView) -> str:
     move = floating.last_move
     if move is None:
         return f"{floating.name}: nobody holds it"
-    reason = REASONS[move.cause].format(previous=move.previous or "somebody", holder=move.holder)
     outage = f"{move.outage_ms:.0f} ms" if move.outage_ms < A_WHILE_MS else f"{move.outage_ms / 1e3:.1f} s"
     after = f" after {outage}" if move.previous else ""
-    return f"{floating.name} → {move.holder}{after}: {reason}"
+    return f"{floating.name} → {move.holder}{after}: {told_cause(move)}"
+
+
+def told_cause(move: MoveView) -> str:
+    """Why the address moved. A cause that this version does not know is told as it came."""
+    words = _CAUSES.get(move.cause)
+    return move.cause if words is None else words.format(previous=move.previous or "the holder before", holder=move.holder)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
+from picluster.agent.narration import told_cause
 from picluster.dashboard.canvas import Frame, Line, Panel, Piece
 from picluster.dashboard.palette import ALARM, BAD, FILLING, NAME, PLAIN, QUIET, STRONG, WARNING
-from picluster.dashboard.words import cause, duration, milliseconds
+from picluster.dashboard.words import duration, milliseconds
 from picluster.model.snapshot import ClusterSnapshot, FloatingView, MoveView
 
 BAR_CELLS = 8
@@ -36,7 +37,7 @@ def last_move(move: MoveView, frame: Frame) -> list[Piece]:
     dot = (f" {frame.glyphs.dot} ", QUIET)
     way = f"{move.previous} {frame.glyphs.arrow} {move.holder}" if move.previous else f"{frame.glyphs.arrow} {move.holder}"
     outage = [(milliseconds(move.outage_ms), STRONG), dot] if move.outage_ms > 0 else []
-    return [(way, PLAIN), dot, (cause(move), PLAIN), dot, *outage, (f"{duration(move.ago_s)} ago", QUIET)]
+    return [(way, PLAIN), dot, (told_cause(move), PLAIN), dot, *outage, (f"{duration(move.ago_s)} ago", QUIET)]
 
 
 def _first_line(floating: FloatingView, widths: tuple[int, int, int], frame: Frame) -> Line:

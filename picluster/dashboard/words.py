@@ -1,12 +1,11 @@
-"""Numbers and causes as a person would say them, short enough for a column."""
+"""Numbers as a person would say them, short enough for a column."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 
-from picluster.model.messages import Cause
-from picluster.model.snapshot import MoveView, NodeState, NodeView
+from picluster.model.snapshot import NodeState, NodeView
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 TROUBLE = (
@@ -42,22 +41,6 @@ def milliseconds(length_ms: float) -> str:
 def number(count: int) -> str:
     """Up to six in words: `one`, `12`."""
     return NUMBERS[count] if count < len(NUMBERS) else str(count)
-
-
-def cause(move: MoveView) -> str:
-    """Why the address moved. A cause that this version does not know is shown as it came."""
-    before = move.previous or "the holder before"
-    sentences = {
-        Cause.FIRST.value: "nobody held it before",
-        Cause.SILENCE.value: f"{before} fell silent",
-        Cause.STOPPED.value: f"{before} was stopped",
-        Cause.STANDBY.value: f"{before} was put on standby",
-        Cause.UNFIT.value: f"{before} was unfit",
-        Cause.MOVED.value: "moved on request",
-        Cause.FAILBACK.value: f"{move.holder} is preferred and was well again",
-        Cause.EXPIRED.value: f"{before} lost its majority",
-    }
-    return sentences.get(move.cause, move.cause)
 
 
 def tally(nodes: Iterable[NodeView]) -> str:

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from picluster.lab.programs import started
 from picluster.model.inventory import DEFAULT_PORT
+from picluster.model.timing import NANOSECONDS_PER_MS
 
 __all__ = ["Flaws", "is_agents", "main", "stand_in"]
 
@@ -33,7 +34,6 @@ __all__ = ["Flaws", "is_agents", "main", "stand_in"]
 SOL_PACKET, PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING = 263, 15, 23
 ETH_P_ALL = 0x0003
 LONGEST_FRAME = 1 << 17
-NANOSECONDS_PER_MS = 1_000_000
 VNET_HEADER, ETHERNET = 10, 14
 PORTS_AT = {(b"\x08\x00", 9): 20, (b"\x86\xdd", 6): 40}
 """By the kind of frame, and where its IP header names the protocol: where that header ends and the ports of UDP stand."""

@@ -21,8 +21,7 @@ from dataclasses import dataclass
 
 from picluster.model.boards import Colour
 from picluster.model.snapshot import NodeState
-
-NANOSECONDS_PER_MS = 1_000_000
+from picluster.model.timing import NANOSECONDS_PER_MS
 
 
 class Pattern(enum.Enum):

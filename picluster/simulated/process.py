@@ -20,6 +20,7 @@ from typing import Protocol
 from picluster.failover.effects import Effect, Hold, LetGo, Probe, RememberTerm, Send, Tell
 from picluster.failover.member import Member
 from picluster.failover.voter import Holder
+from picluster.membership.link import silent_after_ns
 from picluster.model.events import EventKind
 from picluster.model.inventory import Configuration
 from picluster.model.membership import PeerView
@@ -30,9 +31,6 @@ from picluster.simulated.kernel import Kernel
 from picluster.simulated.network import Network
 from picluster.simulated.oracle import Opening, Oracle, Promise
 from picluster.simulated.timeline import NEVER_NS, Journal, Timeline, told
-
-PERIODS_UNTIL_DROPPED = 3
-"""Who has not been heard for so many heartbeats is no peer any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,7 +387,7 @@ class Process:
         for name in self._shared.post:
             if name != self.host.name:
                 self._send(name, beat)
-        oldest_ns = local_ns - PERIODS_UNTIL_DROPPED * member.configuration.timing.heartbeat_ns
+        oldest_ns = local_ns - silent_after_ns(member.configuration.timing.heartbeat_ns)
         for name in [name for name, heard_ns in self._heard_local_ns.items() if heard_ns < oldest_ns]:
             del self._heard_local_ns[name], self._views[name]
         self.order("see", self._see)

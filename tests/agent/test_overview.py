@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from picluster.agent.narration import Narrator, told_move
+from picluster.agent.narration import Narrator, told_cause, told_move
 from picluster.agent.overview import Testimony as Word
 from picluster.agent.overview import take_snapshot
 from picluster.inventory import load
 from picluster.model.events import Severity
 from picluster.model.inventory import Role
 from picluster.model.messages import Cause, Hearing, Heartbeat, Held
-from picluster.model.snapshot import ClusterSnapshot, Health, NodeState, NodeView
+from picluster.model.snapshot import ClusterSnapshot, Health, MoveView, NodeState, NodeView
 
 MS = 1_000_000
 SILENT_NS = 1_000 * MS
@@ -225,7 +225,7 @@ def test_what_happens_just_as_somebody_arrives_is_news() -> None:
     [
         (Cause.SILENCE, "pi1 fell silent"),
         (Cause.STOPPED, "pi1 was stopped"),
-        (Cause.STANDBY, "pi1 went on standby"),
+        (Cause.STANDBY, "pi1 was put on standby"),
         (Cause.UNFIT, "pi1 was unfit"),
         (Cause.MOVED, "it was asked for"),
         (Cause.FAILBACK, "pi2 is preferred and back"),
@@ -243,8 +243,14 @@ def test_every_cause_has_its_words() -> None:
     for cause in Cause:
         after = well("nobody")
         after["pi2"] = replace(after["pi2"], heartbeat=heartbeat("pi2", held(previous="pi1", cause=cause)))
-        assert "{" not in told_move(seen(after).addresses[0])
+        told = told_move(seen(after).addresses[0])
+        assert "{" not in told
+        assert not told.endswith(f": {cause.value}")
     assert told_move(seen(well("nobody")).addresses[0]) == "web: nobody holds it"
+
+
+def test_an_unknown_cause_is_told_as_it_came() -> None:
+    assert told_cause(MoveView("pi1", "pi3", "{eclipse}", 1.0, 1.0)) == "{eclipse}"
 
 
 def test_bad_news_look_bad() -> None:

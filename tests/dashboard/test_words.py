@@ -1,13 +1,11 @@
-"""Durations and causes in words."""
+"""Durations and numbers in words."""
 
 from __future__ import annotations
 
 import pytest
 
 from picluster.dashboard.example import stack
-from picluster.dashboard.words import cause, duration, milliseconds, number, tally
-from picluster.model.messages import Cause
-from picluster.model.snapshot import MoveView
+from picluster.dashboard.words import duration, milliseconds, number, tally
 
 
 @pytest.mark.parametrize(
@@ -42,17 +40,6 @@ def test_durations(seconds: float, words: str) -> None:
 )
 def test_milliseconds(length_ms: float, words: str) -> None:
     assert milliseconds(length_ms) == words
-
-
-@pytest.mark.parametrize("known", Cause)
-def test_every_cause_is_a_sentence(known: Cause) -> None:
-    said = cause(MoveView("pi1", "pi3", known.value, 1.0, 1.0))
-    assert " " in said
-    assert said != known.value
-
-
-def test_an_unknown_cause_is_shown_as_it_came() -> None:
-    assert cause(MoveView("pi1", "pi3", "eclipse", 1.0, 1.0)) == "eclipse"
 
 
 def test_small_numbers_are_words_and_states_are_counted() -> None:

@@ -6,8 +6,9 @@ import itertools
 
 import pytest
 
-from picluster.lights.patterns import LIGHTS, NANOSECONDS_PER_MS, Pattern, lit
+from picluster.lights.patterns import LIGHTS, Pattern, lit
 from picluster.model.snapshot import NodeState
+from picluster.model.timing import NANOSECONDS_PER_MS
 
 GONE = {NodeState.LEFT, NodeState.SILENT}
 
