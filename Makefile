@@ -7,6 +7,7 @@
 #   make check     format, lint, types
 #   make simulate  the failover rules under seeded faults        make simulate SEEDS=2000
 #   make bench     measured beside keepalived, Pacemaker and ucarp in the same run           make bench ARGS=--quick
+#   make fleet     what one more node costs all others, in fleets of up to 100 in virtual time
 #
 # ARGS are handed on:  make demo ARGS="--nodes 5 --mode loopback"
 
@@ -18,7 +19,7 @@ BIN    := $(VENV)/bin
 SEEDS  ?= 200
 ARGS   ?=
 
-.PHONY: help demo test scenarios machines check format simulate bench clean
+.PHONY: help demo test scenarios machines check format simulate bench fleet clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -59,6 +60,9 @@ simulate: $(VENV)/console
 
 bench: $(VENV)/console
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+fleet: $(VENV)/console
+	@$(BIN)/python -m benchmarks.fleet $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
