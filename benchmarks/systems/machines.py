@@ -40,7 +40,7 @@ class Machines(NamespaceWorld):
     def __init__(self, size: int, directory: Path) -> None:
         super().__init__(OneAddress(size), directory)
         self.real_time = False
-        """Whether daemons that are started from now on get real-time priority, as picluster's unit lets the agent take it."""
+        """Whether daemons that are started from now on get real-time priority, as picluster's agent takes it on a board."""
 
     def daemon(self, name: str) -> list[int]:
         """All processes of the system on this Pi."""
@@ -96,8 +96,8 @@ class Machines(NamespaceWorld):
 
 @contextmanager
 def real_time() -> Iterator[None]:
-    """What this thread starts within the block has the real-time priority that picluster's agent takes, and so have all its children.
-    A user namespace does not grant that."""
+    """What this thread starts within the block has the real-time priority that picluster's agent takes on a board, and so
+    has whatever that starts. A user namespace does not grant it."""
     os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))
     try:
         yield
