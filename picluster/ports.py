@@ -16,6 +16,9 @@ from picluster.model.endpoint import Endpoint
 from picluster.model.inventory import FloatingAddress, IPAddress
 from picluster.model.sighting import Sighting
 
+EVERYTHING: Collection[int] = range(1 << 20)
+"""Every descriptor that there can be."""
+
 
 class Clock(Protocol):
     def now_ns(self) -> int:
@@ -36,8 +39,9 @@ class Datagrams(Protocol):
         """Send or lose; never raises for what the network does (an unreachable peer is the normal case here)."""
         ...
 
-    def receive(self) -> list[tuple[Endpoint, bytes]]:
-        """Everything that has arrived, at most a few hundred at once, oldest first."""
+    def receive(self, readable: Collection[int] = EVERYTHING, /) -> list[tuple[Endpoint, bytes]]:
+        """Everything that has arrived, at most a few hundred at once, oldest first; `readable` are the descriptors at which
+        something waits."""
         ...
 
     def close(self) -> None: ...
@@ -141,7 +145,9 @@ class AddressKeeper(Protocol):
 
     def filenos(self) -> tuple[int, ...]: ...
 
-    def observations(self) -> list[Observation]: ...
+    def observations(self, readable: Collection[int] = EVERYTHING, /) -> list[Observation]:
+        """What has been seen since the last call; `readable` are the descriptors at which something waits."""
+        ...
 
     def close(self) -> None:
         """Let go of everything, take the gate away; nothing of ours is left behind."""

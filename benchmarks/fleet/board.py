@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from random import Random
 
@@ -14,7 +14,7 @@ from picluster.model.endpoint import Endpoint
 from picluster.model.events import Event
 from picluster.model.inventory import FloatingAddress, IPAddress
 from picluster.model.sighting import Sighting
-from picluster.ports import Observation
+from picluster.ports import EVERYTHING, Observation
 from picluster.simulated.timeline import NEVER_NS, Timeline
 
 __all__ = ["Board", "Spent"]
@@ -118,7 +118,7 @@ class Wire:
         self._board.spent.sent_bytes += len(data)
         self._send(self._board.name, to, data)
 
-    def receive(self) -> list[tuple[Endpoint, bytes]]:
+    def receive(self, _readable: Collection[int] = EVERYTHING, /) -> list[tuple[Endpoint, bytes]]:
         waiting, self.waiting = self.waiting, []
         return waiting
 
@@ -166,7 +166,7 @@ class NoKernel:
     def filenos(self) -> tuple[int, ...]:
         return ()
 
-    def observations(self) -> list[Observation]:
+    def observations(self, _readable: Collection[int] = EVERYTHING, /) -> list[Observation]:
         return []
 
     def close(self) -> None: ...

@@ -14,7 +14,7 @@ __all__ = ["picture", "table"]
 
 HEAD = (
     "What one node costs a second, in calm. In brackets: the ratio to the same kind of node in the smallest fleet with as\n"
-    "many voters. Processor time is this machine's, without that of system calls."
+    "many voters. Processor time is this machine's, in the calmest of some rounds, without that of system calls."
 )
 HEADINGS = ("nodes", "wake-ups", "heard", "bytes heard", "sent", "bytes sent", "processor µs", "longest turn µs")
 WIDTHS = (6, 14, 14, 18, 14, 18, 17, 17)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import processes
+from picluster.adapters.urgency import PRIORITY
 from picluster.errors import LabError
 from picluster.lab.namespaces import NamespaceWorld
 from picluster.lab.stack import FLOATING, Stack
@@ -22,7 +23,6 @@ from picluster.lab.stack import FLOATING, Stack
 __all__ = ["WEB", "Machines", "OneAddress"]
 
 WEB = FLOATING["web"]
-LEAST_PRIORITY = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Machines(NamespaceWorld):
     def __init__(self, size: int, directory: Path) -> None:
         super().__init__(OneAddress(size), directory)
         self.real_time = False
-        """Whether daemons that are started from now on get real-time priority, as picluster's unit gives it to the agent."""
+        """Whether daemons that are started from now on get real-time priority, as picluster's agent takes it on a board."""
 
     def daemon(self, name: str) -> list[int]:
         """All processes of the system on this Pi."""
@@ -96,9 +96,9 @@ class Machines(NamespaceWorld):
 
 @contextmanager
 def real_time() -> Iterator[None]:
-    """What this thread starts within the block has the least real-time priority, and so have all its children (man 7 sched).
-    A user namespace does not grant that."""
-    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(LEAST_PRIORITY))
+    """What this thread starts within the block has the real-time priority that picluster's agent takes on a board, and so
+    has whatever that starts. A user namespace does not grant it."""
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))
     try:
         yield
     finally:

@@ -17,10 +17,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from picluster.errors import KernelError
 from picluster.model.endpoint import Endpoint
+from picluster.ports import EVERYTHING
 from picluster.wire import LONGEST_DATAGRAM
 
 MOST_AT_ONCE = 256
@@ -64,11 +65,13 @@ class UdpDatagrams:
             family, address = _socket_address(to)
             self._towards(family, address[0]).sendto(data, address)
 
-    def receive(self) -> list[tuple[Endpoint, bytes]]:
+    def receive(self, readable: Collection[int] = EVERYTHING, /) -> list[tuple[Endpoint, bytes]]:
         """What has arrived, oldest first on each socket. A datagram of more than 1,200 bytes comes cut to 1,201: the wire
         refuses and counts it as too long, where all other refusals are counted."""
         arrived = []
         for own in self._sockets:
+            if own.fileno() not in readable:
+                continue
             for _ in range(MOST_AT_ONCE // len(self._sockets)):
                 try:
                     data, source = own.recvfrom(LONGEST_DATAGRAM + 1)

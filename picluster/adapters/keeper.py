@@ -21,7 +21,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from picluster.adapters.addresses import Addresses
@@ -31,7 +31,7 @@ from picluster.adapters.neighbours import Neighbours, Speech
 from picluster.adapters.privileges import missing_capabilities
 from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress, IPAddress
-from picluster.ports import Clock, ForeignClaim, GateRestored, GatewayAnswered, Observation
+from picluster.ports import EVERYTHING, Clock, ForeignClaim, GateRestored, GatewayAnswered, Observation
 
 __all__ = ["KernelAddressKeeper"]
 
@@ -180,9 +180,11 @@ class KernelAddressKeeper:
     def filenos(self) -> tuple[int, ...]:
         return (self._addresses.fileno(), *self._neighbours.filenos())
 
-    def observations(self) -> list[Observation]:
-        seen: list[Observation] = list(self._addresses.observations())
-        said = [observation for speech in self._neighbours.heard() for observation in self._understood(speech)]
+    def observations(self, readable: Collection[int] = EVERYTHING, /) -> list[Observation]:
+        seen: list[Observation] = []
+        if self._addresses.fileno() in readable:
+            seen += self._addresses.observations()
+        said = [observation for speech in self._neighbours.heard(readable) for observation in self._understood(speech)]
         seen += self._without_own(said)
         if self._gate is not None and self._gate.restored():
             seen.append(GateRestored())

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress, IPAddress
-from picluster.ports import Clock, GatewayAnswered, Observation
+from picluster.ports import EVERYTHING, Clock, GatewayAnswered, Observation
 
 __all__ = ["LoopbackAddressKeeper"]
 
@@ -91,7 +91,7 @@ class LoopbackAddressKeeper:
     def filenos(self) -> tuple[int, ...]:
         return tuple(rented.socket.fileno() for rented in self._rented.values())
 
-    def observations(self) -> list[Observation]:
+    def observations(self, _readable: Collection[int] = EVERYTHING, /) -> list[Observation]:
         """Answers the requests that wait. A lease that has ended meanwhile is let go unanswered."""
         for name in list(self._rented):
             self._serve(name)

@@ -17,13 +17,14 @@ import fcntl
 import ipaddress
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from picluster.adapters.filters import JUMP_IF_EQUAL, LOAD_BYTE, LOAD_WORD, PASS, REFUSE, attach, instruction
 from picluster.errors import KernelError
 from picluster.model.inventory import IPAddress
+from picluster.ports import EVERYTHING
 
 __all__ = ["Neighbours", "Speech"]
 
@@ -195,10 +196,12 @@ class Neighbours:
         else:
             self._send(line, solicitation(line.mac, ipaddress.IPv6Address(source), wanted))
 
-    def heard(self) -> list[Speech]:
-        """What neighbours have said since the last call."""
+    def heard(self, readable: Collection[int] = EVERYTHING) -> list[Speech]:
+        """What neighbours have said since the last call; `readable` are the descriptors at which something waits."""
         spoken: list[Speech] = []
         for (interface, version), line in self._lines.items():
+            if line.socket.fileno() not in readable:
+                continue
             read = _arp_speech if version == 4 else _discovery_speech
             speeches = (read(interface, frame, line.mac) for frame in _waiting(line.socket))
             spoken += [speech for speech in speeches if speech is not None]

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Collection
 
 from picluster.errors import KernelError
 from picluster.model.endpoint import Endpoint
+from picluster.ports import EVERYTHING
 from picluster.wire import LONGEST_DATAGRAM
 
 __all__ = ["HOST", "LONGEST_FRAME", "PORT", "SwitchedDatagrams"]
@@ -51,7 +53,7 @@ class SwitchedDatagrams:
         except OSError:
             return  # the switch has ended, or its queue is full: lost, as on any network
 
-    def receive(self) -> list[tuple[Endpoint, bytes]]:
+    def receive(self, _readable: Collection[int] = EVERYTHING, /) -> list[tuple[Endpoint, bytes]]:
         """What has come from the switch; whatever somebody else sends is no frame."""
         arrived = []
         for _ in range(MOST_AT_ONCE):

@@ -29,6 +29,7 @@ from picluster.model.inventory import FloatingAddress
 from picluster.model.messages import Heartbeat
 from picluster.model.snapshot import ClusterSnapshot, EventView
 from picluster.ports import (
+    EVERYTHING,
     AddressKeeper,
     AddressRemoved,
     Beacon,
@@ -42,8 +43,6 @@ from picluster.ports import (
     Observation,
 )
 
-EVERYTHING: Collection[int] = range(1 << 20)
-"""Every descriptor that there can be: look at all ports."""
 EVENTS_KEPT = 200
 QUESTIONS_KEPT = 64
 MOVES = (EventKind.TOOK, EventKind.LOST, EventKind.RELEASED)
@@ -159,11 +158,9 @@ class Agent:
         self._obey(self.member.tick(clock.now_ns()))
         self.surveyor.turn()
         if any(fileno in readable for fileno in self._ears):
-            self._hear()
-        # A stand-in may have something to tell without a descriptor, so time that has passed is a reason to ask as well.
-        if not readable or any(fileno in readable for fileno in ports.keeper.filenos()):
-            for observation in ports.keeper.observations():
-                self._obey(self._observe(clock.now_ns(), observation))
+            self._hear(readable)
+        for observation in ports.keeper.observations(readable):
+            self._obey(self._observe(clock.now_ns(), observation))
         now_ns = clock.now_ns()
         if ports.beacon.fileno() in readable:
             self.messenger.sighted(now_ns, ports.beacon.sightings())
@@ -172,9 +169,9 @@ class Agent:
         elif self.messenger.news:
             self._look_around(now_ns)
 
-    def _hear(self) -> None:
+    def _hear(self, readable: Collection[int]) -> None:
         clock = self.ports.clock
-        for received in self.messenger.receive(clock.now_ns()):
+        for received in self.messenger.receive(clock.now_ns(), readable):
             if not isinstance(received.message, Heartbeat):
                 # A voter counts its grant from now on, so the clock is read after the claim was taken from the socket.
                 now_ns = clock.now_ns()

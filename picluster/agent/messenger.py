@@ -6,7 +6,7 @@ Everything that is not to be believed is counted by kind, changes nothing and is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -19,7 +19,7 @@ from picluster.model.inventory import Inventory, Role
 from picluster.model.membership import PeerView
 from picluster.model.messages import Envelope, Hearing, Heartbeat, Message
 from picluster.model.sighting import Sighting
-from picluster.ports import Datagrams
+from picluster.ports import EVERYTHING, Datagrams
 from picluster.wire import Codec, Keyring
 
 OBSERVER_HINTS = 3
@@ -135,9 +135,9 @@ class Messenger:
 
     # ── hearing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def receive(self, now_ns: int) -> Iterator[Received]:
-        """What has arrived and is to be believed."""
-        for source, datagram in self._datagrams.receive():
+    def receive(self, now_ns: int, readable: Collection[int] = EVERYTHING) -> Iterator[Received]:
+        """What has arrived and is to be believed; `readable` are the descriptors at which something waits."""
+        for source, datagram in self._datagrams.receive(readable):
             try:
                 envelope = self._codec.decode(datagram)
             except WireError as error:

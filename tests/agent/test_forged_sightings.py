@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from random import Random
 
 from hypothesis import example, given
@@ -15,6 +16,7 @@ from picluster.model.endpoint import Endpoint
 from picluster.model.inventory import Role
 from picluster.model.messages import Heartbeat
 from picluster.model.sighting import Sighting
+from picluster.ports import EVERYTHING
 from picluster.wire import Keyring
 
 INVENTORY = load('[cluster]\nname = "home"\n[nodes.pi1]\n', "home.toml")
@@ -36,7 +38,7 @@ class Outbox:
         assert data
         self.sent.append(to)
 
-    def receive(self) -> list[tuple[Endpoint, bytes]]:
+    def receive(self, _readable: Collection[int] = EVERYTHING, /) -> list[tuple[Endpoint, bytes]]:
         return []
 
     def close(self) -> None:

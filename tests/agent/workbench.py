@@ -5,7 +5,7 @@ The peers are puppets. They talk as agents do, sealed and with a link of their o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -20,7 +20,7 @@ from picluster.model.events import Event, EventKind
 from picluster.model.inventory import FloatingAddress, Inventory, IPAddress, Role
 from picluster.model.messages import Claim, Grant, Heartbeat, Message, Release
 from picluster.model.sighting import Sighting
-from picluster.ports import Observation
+from picluster.ports import EVERYTHING, Observation
 from picluster.wire import Codec, Keyring
 
 MS = 1_000_000
@@ -78,7 +78,7 @@ class Datagrams:
         self.sent.append((to, data))
         self.record.append(("sent", to, data))
 
-    def receive(self) -> list[tuple[Endpoint, bytes]]:
+    def receive(self, _readable: Collection[int] = EVERYTHING, /) -> list[tuple[Endpoint, bytes]]:
         waiting, self.waiting = self.waiting, []
         return waiting
 
@@ -155,7 +155,9 @@ class Keeper:
     def filenos(self) -> tuple[int, ...]:
         return (103,)
 
-    def observations(self) -> list[Observation]:
+    def observations(self, readable: Collection[int] = EVERYTHING, /) -> list[Observation]:
+        if self.filenos()[0] not in readable:
+            return []
         waiting, self.waiting = self.waiting, []
         return waiting
 
