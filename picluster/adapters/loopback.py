@@ -84,7 +84,7 @@ class LoopbackAddressKeeper:
     def probe(self, floating: FloatingAddress) -> None:
         """Nothing foreign can have the address: the port is found free or taken when it is bound."""
 
-    def ask_gateway(self, gateway: IPAddress, interface: str, number: int) -> None:  # noqa: ARG002  # the port's signature
+    def ask_gateway(self, _gateway: IPAddress, _interface: str, number: int) -> None:
         """A machine reaches itself: answered with the next observations."""
         self._answers.append(GatewayAnswered(number))
 

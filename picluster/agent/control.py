@@ -80,12 +80,11 @@ class Control:
 
 def read_request(line: bytes) -> dict[str, str]:
     """The request's words. ValueError where it is none."""
-    request = None
     with suppress(ValueError, RecursionError):
-        request = json.loads(line)
-    if not isinstance(request, dict):
-        raise ValueError('a request is a JSON object in one line, such as {"do": "status"}')  # noqa: TRY004  the caller's fault
-    return {key: str(value) for key, value in request.items()}
+        match json.loads(line):
+            case dict() as request:
+                return {key: str(value) for key, value in request.items()}
+    raise ValueError('a request is a JSON object in one line, such as {"do": "status"}')
 
 
 def seconds_of(request: Mapping[str, str]) -> float:

@@ -81,8 +81,8 @@ def clean_up(path: Path) -> None:
 
 
 def become_urgent() -> Sequence[str]:
-    """Before the first other thread is begun. Returns what is refused; Linux alone has it all."""
-    from picluster.adapters import urgency  # noqa: PLC0415
+    """Before the first other thread is begun. Returns what is refused."""
+    from picluster.adapters import urgency  # noqa: PLC0415  Linux alone has it
 
     return tuple(urgency.become_urgent())
 
@@ -128,10 +128,10 @@ def open_beacon(inventory: Inventory, identity: Identity, port: int, hosts: Sequ
 def open_keeper(settings: AgentConfiguration, clock: Clock) -> AddressKeeper:
     """Each kind of keeper is imported only where it is wanted: netlink exists on Linux alone."""
     if settings.mode is Mode.LOOPBACK:
-        from picluster.adapters.loopback import LoopbackAddressKeeper  # noqa: PLC0415
+        from picluster.adapters.loopback import LoopbackAddressKeeper  # noqa: PLC0415  one of the two is enough
 
         return LoopbackAddressKeeper(settings.node.name, settings.loopback_ports, clock)
-    from picluster.adapters.keeper import KernelAddressKeeper  # noqa: PLC0415
+    from picluster.adapters.keeper import KernelAddressKeeper  # noqa: PLC0415  Linux alone has netlink
 
     return KernelAddressKeeper(clock)
 

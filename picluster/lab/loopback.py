@@ -70,7 +70,7 @@ class LoopbackWorld(World):
     def _restart_agent(self, name: str) -> subprocess.Popen[bytes]:
         return self._start_agent(name, self._leash.group)
 
-    def _cut(self, name: str, programs: list[subprocess.Popen[bytes]]) -> None:  # noqa: ARG002  of all worlds this needs no name
+    def _cut(self, _name: str, programs: list[subprocess.Popen[bytes]]) -> None:
         kill(programs)
 
     def _part(self, names: Collection[str]) -> None:

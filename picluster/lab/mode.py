@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 
 from picluster.errors import LabError
+from picluster.lab.loopback import LoopbackWorld
 from picluster.lab.stack import Stack
 from picluster.lab.world import World
 
@@ -60,7 +61,7 @@ def namespaces_refused() -> str:
     """Why not, as a sentence's end; empty where everything that a namespace world needs is there. Takes some 50 ms."""
     if sys.platform != "linux":
         return f"{sys.platform} has no network namespaces"
-    from picluster.adapters.namespaces import run_isolated  # noqa: PLC0415  Linux has it
+    from picluster.adapters.namespaces import run_isolated  # noqa: PLC0415  Linux alone has it
 
     reading, writing = os.pipe()
     try:
@@ -75,8 +76,8 @@ def namespaces_refused() -> str:
 
 
 def _try_everything(writing: int) -> int:
-    from picluster.adapters.links import Links  # noqa: PLC0415
-    from picluster.adapters.namespaces import NetworkNamespace  # noqa: PLC0415
+    from picluster.adapters.links import Links  # noqa: PLC0415  Linux alone has it
+    from picluster.adapters.namespaces import NetworkNamespace  # noqa: PLC0415  Linux alone has it
 
     step = "a file system in memory"
     try:
@@ -99,22 +100,20 @@ def run_lab(mode: Mode, stack: Stack, body: Callable[[World], int]) -> int:
 
 
 def _run_namespace_world(stack: Stack, body: Callable[[World], int]) -> int:
-    from picluster.lab.namespaces import NamespaceWorld  # noqa: PLC0415
+    from picluster.lab.namespaces import NamespaceWorld  # noqa: PLC0415  Linux alone has it
 
     with NamespaceWorld(stack, memory_place()) as world:
         return body(world)
 
 
 def _run_loopback_world(stack: Stack, body: Callable[[World], int]) -> int:
-    from picluster.lab.loopback import LoopbackWorld  # noqa: PLC0415
-
     with _orderly_end(), LoopbackWorld(stack) as world:
         return body(world)
 
 
 def memory_place() -> Path:
     """An empty directory of our own, in memory, in our mount namespace."""
-    from picluster.adapters.namespaces import mount_memory  # noqa: PLC0415
+    from picluster.adapters.namespaces import mount_memory  # noqa: PLC0415  Linux alone has it
 
     needed = [Path(path).resolve() for path in (sys.prefix, sys.base_prefix, sys.executable, __file__, Path.cwd())]
     for place in map(Path, MEMORY_PLACES):
@@ -127,7 +126,7 @@ def memory_place() -> Path:
 def _run_in_namespaces(function: Callable[[], int]) -> int:
     """`run_isolated`, and the process inside gets the signals that end the one outside: they alone would have it killed
     without a chance to put the terminal in order."""
-    from picluster.adapters.namespaces import run_isolated  # noqa: PLC0415
+    from picluster.adapters.namespaces import run_isolated  # noqa: PLC0415  Linux alone has it
 
     reading, writing = os.pipe()
 
