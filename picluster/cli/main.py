@@ -25,6 +25,7 @@ VERBS = {
     "standby": "on this node: hold nothing until told otherwise, and go on voting",
     "active": "on this node: take part again",
     "move": "on the holder: hand a floating address to another node",
+    "tune": "measure how short a lease can be here, and write it to the inventory",
     "agent": "the daemon on each node, in the foreground",
     "check": "check an inventory and print what it means",
     "key": "make a cluster key",
