@@ -26,6 +26,7 @@ VERBS = {
     "active": "on this node: take part again",
     "reload": "on this node: read configuration, inventory and keys again",
     "move": "on the holder: hand a floating address to another node",
+    "tune": "measure how short a lease can be here, and write it to the inventory",
     "agent": "the daemon on each node, in the foreground",
     "check": "check an inventory and print what it means",
     "key": "make a cluster key",

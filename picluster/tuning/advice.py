@@ -40,7 +40,8 @@ SHORTEST_RETRY_MS = 3
 FEWEST_ROUNDS = 4
 """After the first question. So even where no loss was seen, three rounds in a row may be lost."""
 ROUND_TRIPS = 2
-"""Retries and ranks wait for so many of the slower round trips."""
+"""Retries and ranks wait for so many of the slower round trips, those of the 90th percentile. Not of the 99th: a node that
+stalls now and then gets a needless datagram then, and a quick retry all the rest of the time."""
 STEPS_MS = ((100, 2), (200, 5), (1_000, 10), (5_000, 50))
 """Which leases are looked at: up to the one length, in steps of the other (ms)."""
 
@@ -143,7 +144,7 @@ class Adviser:
 
     def _candidates(self) -> Iterator[Timing]:
         """From the shortest lease to the longest; the timers that are no matter of the lease stay as they are."""
-        patience_ms = math.ceil(ROUND_TRIPS * self._waits_ms(99))
+        patience_ms = math.ceil(ROUND_TRIPS * self._waits_ms(90))
         for lease_ms in _leases_ms():
             yield replace(
                 self._configuration.timing,

@@ -87,7 +87,8 @@ def _compared(advice: Advice) -> Iterator[str]:
 
 
 def _verdict(advice: Advice) -> Iterator[str]:
-    most = f"{advice.most_moves_a_year:g} unwanted moves a year"
+    plural = "" if advice.most_moves_a_year == 1 else "s"
+    most = f"{advice.most_moves_a_year:g} unwanted move{plural} a year"
     if advice.recommended is not None:
         lease_ms = advice.recommended.timing.lease_ms
         same = " (as it is now)" if not changes(advice) else ""
