@@ -20,7 +20,15 @@ from typing import Any
 
 import pytest
 
-from picluster.adapters.control import LARGEST_BACKLOG, LONGEST_REQUEST, MOST_CALLERS, SOCKET_NAME, ControlSocket, ask
+from picluster.adapters.control import (
+    LARGEST_BACKLOG,
+    LONGEST_REQUEST,
+    MOST_CALLERS,
+    SOCKET_NAME,
+    ControlSocket,
+    ask,
+    follow,
+)
 from picluster.agent.control import Control, read_request
 from picluster.agent.plain import rebuilt
 from picluster.errors import ControlError, InventoryError, Mistake
@@ -418,3 +426,58 @@ def test_a_socket_of_somebody_else_is_explained(desk: Desk) -> None:
 def test_what_is_no_request_is_told_what_one_looks_like(line: bytes) -> None:
     with pytest.raises(ValueError, match="a request is a JSON object"):
         read_request(line)
+
+
+# ── measuring ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_measurement_is_told_as_it_goes_on_and_at_its_end(desk: Desk) -> None:
+    caller = desk.call()
+    assert desk.asked({"do": "measure", "seconds": 1.5}, caller) == {"ok": True}
+    refused = desk.asked({"do": "measure", "seconds": 1})
+    assert refused == {"ok": False, "error": "somebody measures on this node already; try again when that is done"}
+    desk.bench.run(1_700)
+    desk.turn()
+    told = [read_line(caller), read_line(caller)]
+    assert [list(words) for words in told] == [["measuring"], ["measured"]]
+    assert told[1]["measured"]["rounds"] > 20
+    assert desk.asked({"do": "measure", "seconds": 1}, caller) == {"ok": True}, "and it can be measured again"
+
+
+def test_a_measurement_ends_with_its_caller(desk: Desk) -> None:
+    caller = desk.call()
+    desk.asked({"do": "measure", "seconds": 60}, caller)
+    caller.close()
+    desk.turn()
+    desk.bench.run(1_100)
+    assert desk.asked({"do": "measure", "seconds": 60}) == {"ok": True}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reason"), [("soon", "'soon' is no number of seconds"), (0, "measure for 1 to 86400 seconds, not 0")]
+)
+def test_odd_lengths_of_a_measurement_are_refused(desk: Desk, seconds: object, reason: str) -> None:
+    assert desk.asked({"do": "measure", "seconds": seconds}) == {"ok": False, "error": reason}
+
+
+def test_following_ends_in_an_error_where_the_agent_cannot_go_on(desk: Desk) -> None:
+    """What was asked for is told in words, not as an end of file."""
+    heard: list[object] = []
+
+    def listen() -> None:
+        try:
+            for answer in follow(desk.run_dir, {"do": "measure", "seconds": "60"}, PATIENCE_S):
+                heard.append(answer)
+        except ControlError as error:
+            heard.append(str(error))
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    deadline = time.monotonic() + PATIENCE_S
+    while not heard and time.monotonic() < deadline:
+        desk.turn()
+    desk.bench.agent.stop()
+    while listener.is_alive() and time.monotonic() < deadline:
+        desk.turn()
+    listener.join(PATIENCE_S)
+    assert heard == [{}, "the measurement was broken off: the agent stops"]

@@ -16,7 +16,7 @@ from picluster.lab.programs import environment
 from picluster.lab.script import Director
 from picluster.lab.stack import Stack
 
-SECONDS = 3
+SECONDS = 1
 
 
 @pytest.fixture
