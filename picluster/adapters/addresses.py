@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from picluster.adapters.links import (
@@ -101,6 +101,8 @@ class Addresses:
         self._links: dict[str, Link] = {}
         self._unheard = False
         """Whether notifications were lost since everything was last looked at."""
+        self._fewer = False
+        """Whether somebody's addresses have become fewer since that was last asked for."""
 
     def fileno(self) -> int:
         """Readable when `observations` may have something."""
@@ -153,6 +155,23 @@ class Addresses:
         if entry is not None:
             self._delete(entry.index, floating.address)
 
+    def stands_alone(self, floating: FloatingAddress, floats: Collection[IPAddress]) -> bool:
+        """Whether its interface is there and has no address of its family that is this machine's own: `floats` are not, and
+        a link-local one does not count, since it brings no route to anybody who could be answered."""
+        state = self._state(floating.interface)
+        return state is not None and not any(
+            found.index == state.index
+            and found.interface.version == floating.address.version
+            and not found.interface.ip.is_link_local
+            and found.interface.ip not in floats
+            for found in self._dump()
+        )
+
+    def fewer(self) -> bool:
+        """Whether anybody's addresses, ours or not, have become fewer since the last call; as `observations` has heard."""
+        fewer, self._fewer = self._fewer, False
+        return fewer
+
     def configured(self) -> list[FloatingAddress]:
         """What this agent has put on interfaces."""
         return [entry.floating for entry in self._configured.values()]
@@ -166,7 +185,9 @@ class Addresses:
         """What others did to our addresses, and what became of the links, since the last call."""
         heard = self._heard()
         if self._unheard:
+            self._fewer = True
             return self._look_anew()
+        self._fewer |= any(answer.kind == RTM_DELADDR for answer in heard)
         seen: list[AddressRemoved | LinkChanged] = []
         for answer in heard:
             # A bridge tells of its ports in messages of the same kinds, and of a family of its own.

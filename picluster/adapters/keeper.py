@@ -9,6 +9,11 @@ since `clean_slate` makes the other order safe as well; this one needs no such t
 Letting go: as long as the lease lasts, reset the TCP connections, so that no client waits for ever; then shut the gate, and
 remove the address. From there on nobody is answered.
 
+Never alone: on an interface without an address of this machine's own a floating address would be of no use, since there is
+no route to anybody, and do harm: NetworkManager takes such an interface for somebody else's, and makes a profile of the
+floating address (docs/kernel-lease.md). So there it is not added, and where the machine's own address goes, it goes as well;
+it is back when that is back, or given up when that takes too long.
+
 Renewing: one transaction with the kernel for the gate, and about every other second one more for the address's lifetime.
 
 The clocks are read in this order: wall clock, boot clock, call, boot clock. If the process is frozen between the first two,
@@ -31,7 +36,7 @@ from picluster.adapters.neighbours import Neighbours, Speech
 from picluster.adapters.privileges import missing_capabilities
 from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress, IPAddress
-from picluster.ports import EVERYTHING, Clock, ForeignClaim, GateRestored, GatewayAnswered, Observation
+from picluster.ports import EVERYTHING, AddressRemoved, Clock, ForeignClaim, GateRestored, GatewayAnswered, Observation
 
 __all__ = ["KernelAddressKeeper"]
 
@@ -43,6 +48,9 @@ cable was out when the address was taken, or that only ever answers. It would ta
 PARTING_NS = 3_000_000
 """How much of its own time this thread spends on resetting connections before an address goes: meanwhile the next holder
 waits. What a busy machine takes from it in between is lost already, and clients left hanging would not bring it back."""
+PATIENCE_NS = 500_000_000
+"""How long the machine's own address may be gone before a floating one is given up. NetworkManager configures an interface
+anew in some hundredths of a second, where it need not ask a DHCP server."""
 UNSPECIFIED: dict[int, IPAddress] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Address(0)}
 
 
@@ -79,6 +87,10 @@ class KernelAddressKeeper:
         self._probed_ns: dict[str, int] = {}
         self._patrol_ns: dict[str, int] = {}
         """When the addresses that are held are looked for on the wire next, by name."""
+        self._alone_ns: dict[str, int] = {}
+        """Since when the addresses that are held lack company, and so are not configured, by name."""
+        self._back: list[str] = []
+        """Which of those are configured again since they were last told of."""
         self._question: Question | None = None
 
     def not_covered(self) -> tuple[str, ...]:
@@ -120,7 +132,7 @@ class KernelAddressKeeper:
         try:
             if self._gate is not None:
                 self._gate.open(floating, Moment(wall_ns, now_ns), until_ns)
-            self._addresses.refresh(floating, now_ns, until_ns)
+            self._configure(floating, now_ns, until_ns, taking=taking)
             self._until_ns[floating.name] = until_ns
             if taking:
                 self._patrol_ns[floating.name] = now_ns + PATROL_NS
@@ -137,6 +149,7 @@ class KernelAddressKeeper:
 
     def let_go(self, floating: FloatingAddress) -> None:
         until_ns = self._until_ns.pop(floating.name, None)
+        self._alone_ns.pop(floating.name, None)
         try:
             if until_ns is not None:
                 self._part(floating, until_ns)
@@ -184,6 +197,11 @@ class KernelAddressKeeper:
         seen: list[Observation] = []
         if self._addresses.fileno() in readable:
             seen += self._addresses.observations()
+            if self._addresses.fewer():
+                self._withdraw_lonely()
+        seen = [one for one in seen if not isinstance(one, AddressRemoved) or one.address not in self._alone_ns]
+        seen += [AddressRemoved(name) for name in self._back]
+        self._back.clear()
         said = [observation for speech in self._neighbours.heard(readable) for observation in self._understood(speech)]
         seen += self._without_own(said)
         if self._gate is not None and self._gate.restored():
@@ -221,6 +239,32 @@ class KernelAddressKeeper:
             self._gate.cover(floating)
         self._addresses.watch(floating.interface)
         self._known[floating.name] = floating
+
+    def _configure(self, floating: FloatingAddress, now_ns: int, until_ns: int, *, taking: bool) -> None:
+        """Put it on its interface, or see to it that it stays there; where it would be alone, not yet. Raises KernelError
+        where that has lasted too long."""
+        name = floating.name
+        if (taking or name in self._alone_ns) and self._is_alone(floating):
+            if taking or now_ns - self._alone_ns[name] >= PATIENCE_NS:
+                raise KernelError(
+                    f"{floating.interface} has no IPv{floating.address.version} address of this machine's own, so nobody "
+                    f"could be answered from {floating.address}. Look at its network settings, or its DHCP server"
+                )
+            return
+        self._addresses.refresh(floating, now_ns, until_ns)
+        if self._alone_ns.pop(name, None) is not None:
+            self._back.append(name)
+
+    def _withdraw_lonely(self) -> None:
+        """At once: NetworkManager looks at what is left on the interface as soon as it has emptied it."""
+        for name in self._until_ns.keys() - self._alone_ns.keys():
+            floating = self._known[name]
+            if self._is_alone(floating):
+                self._alone_ns[name] = self._clock.now_ns()
+                self._addresses.remove(floating)
+
+    def _is_alone(self, floating: FloatingAddress) -> bool:
+        return self._addresses.stands_alone(floating, [known.address for known in self._known.values()])
 
     def _part(self, floating: FloatingAddress, until_ns: int) -> None:
         """Reset the address's connections while it is ours. After that a reset would not get out, and the connections of a

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -14,7 +16,8 @@ from picluster.errors import KernelError
 from picluster.model.inventory import FloatingAddress
 from picluster.ports import AddressRemoved, LinkChanged
 from tests.adapters.isolation import isolated, unprivileged
-from tests.adapters.scene import BOTH, FLOATING, FLOATING6, Scene, arrived, host_route, tables
+from tests.adapters.scene import BOTH, FLOATING, FLOATING6, MS, Scene, arrived, host_route, tables
+from tests.patience import until
 
 
 @isolated
@@ -127,3 +130,73 @@ def test_one_address_that_cannot_be_let_go_of_keeps_no_other_at_the_end_and_is_t
             keeper.close()
         assert not {host_route(floating) for floating in BOTH} & set(scene.configured())
         assert tables() != []
+
+
+OWN = {FLOATING.name: "10.77.0.1/24", FLOATING6.name: "fd77::1/64"}
+"""The Pi's own addresses, by the address that floats beside each."""
+
+
+class StandingClock:
+    """It stands still until it is set forward."""
+
+    def __init__(self) -> None:
+        self._now_ns = BootClock().now_ns()
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    def forward(self, milliseconds: int) -> int:
+        self._now_ns += milliseconds * MS
+        return self._now_ns
+
+
+@contextmanager
+def keeper_by(scene: Scene, clock: StandingClock) -> Iterator[KernelAddressKeeper]:
+    scene.keeper().close()
+    keeper = KernelAddressKeeper(clock)
+    keeper.clean_slate(BOTH)
+    yield keeper
+    keeper.close()
+
+
+def goes_too(scene: Scene, keeper: KernelAddressKeeper, floating: FloatingAddress) -> None:
+    """The Pi loses its own address, and soon the one that floats beside it; nothing is said of that."""
+
+    def gone() -> bool:
+        assert keeper.observations() == []
+        return host_route(floating) not in scene.configured()
+
+    scene.pi.remove_address("eth0", OWN[floating.name])
+    until(gone, f"{floating.address} goes as well")
+
+
+@isolated
+def test_an_address_goes_with_the_own_one_beside_it_and_comes_back_with_it() -> None:
+    clock = StandingClock()
+    with Scene() as scene, keeper_by(scene, clock) as keeper:
+        until_ns = clock.forward(0) + 60_000 * MS
+        for floating in BOTH:
+            assert keeper.hold(floating, until_ns)
+            goes_too(scene, keeper, floating)
+            assert keeper.hold(floating, until_ns), "that is too early to give up"
+            assert host_route(floating) not in scene.configured()
+            scene.pi.add_address("eth0", OWN[floating.name])
+            assert keeper.hold(floating, until_ns)
+            assert scene.client.reaches(floating.address)
+            assert keeper.observations() == [AddressRemoved(floating.name)], "now it is to be announced"
+            assert keeper.observations() == []
+
+
+@isolated
+def test_an_address_that_is_without_an_own_one_beside_it_for_long_is_given_up_and_not_taken_again() -> None:
+    clock = StandingClock()
+    with Scene() as scene, keeper_by(scene, clock) as keeper:
+        for floating in BOTH:
+            assert keeper.hold(floating, clock.forward(0) + 60_000 * MS)
+            goes_too(scene, keeper, floating)
+            until_ns = clock.forward(1_000) + 60_000 * MS
+            for _ in range(2):
+                with pytest.raises(KernelError, match=r"has no IPv. address of this machine's own"):
+                    keeper.hold(floating, until_ns)
+                assert host_route(floating) not in scene.configured()
+            assert keeper.observations() == []
