@@ -247,7 +247,7 @@ class Agent:
         heartbeat = replace(self._heartbeat(now_ns), hearings=self.messenger.hearings(now_ns))
         testimonies[own] = Testimony(heartbeat, heard_age_ns=0, endpoint="here")
         events = [EventView(logged.clock, logged.event.severity, logged.event.text) for logged in self.events]
-        notices = self.ports.keeper.not_covered()
+        notices = (*self.ports.keeper.not_covered(), *self.messenger.notices(now_ns))
         valid = self._succession.valid(testimonies, now_ns)
         return take_snapshot(self.inventory, valid, self.messenger.silent_ns, clock, events, notices)
 

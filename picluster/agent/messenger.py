@@ -20,7 +20,7 @@ from picluster.model.membership import PeerView
 from picluster.model.messages import Envelope, Hearing, Heartbeat, Message
 from picluster.model.sighting import Sighting
 from picluster.ports import EVERYTHING, Datagrams
-from picluster.wire import Codec, Keyring
+from picluster.wire import Codec, Keyring, WireFault
 
 OBSERVER_HINTS = 3
 """Endpoints that are tried for one dashboard: each costs a datagram a heartbeat, and anybody may say that it is one."""
@@ -29,6 +29,13 @@ TWIN_PAUSE_NS = 60_000_000_000
 MOST_HEARINGS = 12
 """In one heartbeat, the receiver's own aside: so neither its length nor the time that it takes to write and to read it grows
 with the number of nodes. More than the voters, so that others have a chance."""
+
+
+ADVICE = {
+    WireFault.OTHER_KEY: "sealed with another key: compare the key file here with those of the nodes",
+    WireFault.VERSION: "of another version of the format: upgrade whichever is older, this program or a node's",
+}
+"""What to look for where a node is never heard, by what is wrong with the datagrams that come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +214,18 @@ class Messenger:
         """The voters that are there, this node included where it is one."""
         heard = self.heard(now_ns) | {self.identity.node}
         return tuple(voter for voter in self.inventory.configuration.voters if voter in heard)
+
+    def notices(self, now_ns: int) -> Iterator[str]:
+        """What people should know of the company here. A wrong key looks like silence: while somebody is missing, what comes
+        and cannot be read says more. A stranger is mostly a node that the inventory forgot, or spells differently."""
+        if not self.heard(now_ns).issuperset(set(self.inventory.node_names) - {self.identity.node}):
+            for fault, advice in ADVICE.items():
+                if self.counters[fault]:
+                    yield f"{self.counters[fault]} datagrams came that are {advice}"
+        for name in self._roster.strangers(now_ns):
+            yield f"{name} says it belongs to this cluster, and the inventory does not have it"
+        for name in self._roster.other_clusters(now_ns):
+            yield f"another cluster, {name}, is on this network"
 
     def happenings(self, now_ns: int) -> list[Event]:
         """What changed since the last call: who came, who fell silent, who moved, who has a twin."""

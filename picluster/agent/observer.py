@@ -10,7 +10,6 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -21,24 +20,18 @@ from picluster.agent.narration import Narrator
 from picluster.agent.overview import take_snapshot
 from picluster.agent.remarks import Remarks
 from picluster.agent.succession import Succession
-from picluster.discovery.roster import Roster
 from picluster.model.events import Severity
 from picluster.model.inventory import Inventory, Role
 from picluster.model.messages import Heartbeat
 from picluster.model.snapshot import ClusterSnapshot, EventView
 from picluster.ports import Beacon, Clock, Datagrams
-from picluster.wire import Keyring, WireFault
+from picluster.wire import Keyring
 
 EVENTS_KEPT = 100
 PICTURE_S = 0.1
 """How often a feed takes a new picture."""
 ARRIVAL_NS = 3_000_000_000
 """How long a newly joined observer takes what it sees for the state of things, and not for news."""
-ADVICE = {
-    WireFault.OTHER_KEY: "sealed with another key: compare the key file here with those of the nodes",
-    WireFault.VERSION: "of another version of the format: upgrade whichever is older, this program or a node's",
-}
-"""What to look for where a node is never heard, by what is wrong with the datagrams that come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +52,6 @@ class Observer:
         self._inventory = inventory
         self._clock, self._datagrams, self._beacon = ports.clock, ports.datagrams, ports.beacon
         self.messenger = Messenger(identity, inventory, keyring, ports.datagrams, chance)
-        self._roster = Roster(inventory.cluster, identity.node, inventory.node_names)
-        """Of those who do not belong here, which is no matter of the messenger's."""
         self._started_ns = self._clock.now_ns()
         self._due_ns = self._started_ns
         self._succession = Succession()
@@ -82,10 +73,7 @@ class Observer:
         now_ns = self._clock.now_ns()
         for _ in self.messenger.receive(now_ns):
             pass  # heartbeats are kept by the links; nothing else is addressed to an observer
-        sightings = self._beacon.sightings()
-        self.messenger.sighted(now_ns, sightings)
-        for sighting in sightings:
-            self._roster.observe(sighting, now_ns)
+        self.messenger.sighted(now_ns, self._beacon.sightings())
         if now_ns >= self._due_ns:
             self._due_ns = now_ns + self._inventory.heartbeat_ns
             self._beat(now_ns)
@@ -108,23 +96,7 @@ class Observer:
         remarks = [(Severity.WARNING, self._said.popleft()) for _ in range(len(self._said))]
         for severity, text in (*remarks, *self._narrator.compare(seen, arriving=arriving)):
             self._events.append(EventView(f"{clock}.{int(wall_s * 10) % 10}", severity, text))
-        return replace(seen, events=tuple(self._events), notices=(*self._advice(seen), *self._company(now_ns)))
-
-    def _advice(self, seen: ClusterSnapshot) -> tuple[str, ...]:
-        """A wrong key looks like silence. While somebody is missing, what comes and cannot be read says more."""
-        if all(node.heard_s is not None for node in seen.nodes):
-            return ()
-        counts = self.messenger.counters
-        return tuple(
-            f"{counts[fault]} datagrams came that are {advice}" for fault, advice in ADVICE.items() if counts[fault]
-        )
-
-    def _company(self, now_ns: int) -> Iterator[str]:
-        """Who else is sighted: mostly a node that was forgotten in the inventory, or spelled differently there."""
-        for name in self._roster.strangers(now_ns):
-            yield f"{name} says it belongs to this cluster, and the inventory does not have it"
-        for name in self._roster.other_clusters(now_ns):
-            yield f"another cluster, {name}, is on this network"
+        return replace(seen, events=tuple(self._events), notices=tuple(self.messenger.notices(now_ns)))
 
     def close(self) -> None:
         self._beat(self._clock.now_ns(), leaving=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from picluster.model.events import EventKind, Severity
+from picluster.model.inventory import Role
 from picluster.model.messages import Claim, Grant, Heartbeat
+from picluster.model.sighting import Sighting
 from picluster.model.snapshot import Health, NodeState
-from tests.agent.workbench import MS, TWO_ADDRESSES, Bench, releases
+from picluster.wire import WireFault
+from tests.agent.workbench import MS, STRANGER, TWO_ADDRESSES, Bench, releases
 
 
 def test_the_slate_is_clean_and_the_term_written_down_before_the_first_word() -> None:
@@ -133,6 +136,23 @@ def test_leaving_is_the_last_word_and_ends_when_all_is_handed_over() -> None:
     assert last.leaving
     assert len(releases(bench.puppets["pi2"])) == 3
     assert bench.history()[-1][0] == "told stopped"
+
+
+def test_its_picture_tells_of_company_that_it_cannot_read_and_of_strangers() -> None:
+    bench = Bench().ready()
+    bench.beacon.waiting += [
+        Sighting("pi9", "bench", Role.MEMBER, "1", (STRANGER,), 9),
+        Sighting("pi1", "attic", Role.MEMBER, "1", (STRANGER,), 10),
+    ]
+    bench.agent.messenger.counters[WireFault.OTHER_KEY] += 3
+    bench.step()
+    strangers = (
+        "pi9 says it belongs to this cluster, and the inventory does not have it",
+        "another cluster, attic, is on this network",
+    )
+    assert bench.agent.snapshot("12:00:00").notices == strangers
+    bench.run(5_000, beating=False)
+    assert bench.agent.snapshot("12:00:00").notices[0].startswith("3 datagrams came that are sealed with another key")
 
 
 def test_a_candidate_that_could_hold_nothing_says_so_and_leaves_it_to_others() -> None:
