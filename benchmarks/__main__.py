@@ -56,7 +56,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="picluster and keepalived, and fewer of everything")
     parser.add_argument("--only", action="append", default=[], metavar="SYSTEM/SCENARIO", help="may be repeated")
     parser.add_argument("--minutes", type=float, metavar="N", help="how long the scenario load lasts; else seconds")
-    parser.add_argument("--real-time", action="store_true", help="give all daemons real-time priority; needs root")
+    parser.add_argument("--real-time", action="store_true", help="give all but the load real-time priority; needs root")
     parser.add_argument("--logs", type=Path, metavar="DIRECTORY", help="keep what the daemons have said")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the results")
@@ -78,7 +78,7 @@ def measured(arguments: argparse.Namespace) -> Results:
     playable = [part for part in parts if packages.playable(part.system)]
     findings = run(playable, Progress().say, Manner(arguments.real_time, arguments.logs))
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
-    machine += ", daemons with real-time priority" if arguments.real_time else ""
+    machine += ", real-time priority" if arguments.real_time else ""
     versions = [f"picluster {__version__}", *packages.versions(part.system for part in playable)]
     return Results(machine, time.strftime("%Y-%m-%d"), versions, findings, missing)
 

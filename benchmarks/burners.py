@@ -1,6 +1,6 @@
 """Programs that keep a machine busy and do nothing else: `python -m benchmarks.burners cpu|memory|disk`, until killed.
 
-They run at the ordinary priority, as a compiler, a database or a backup would.
+They run at the ordinary priority, as a compiler, a database or a backup would, whoever starts them.
 """
 
 from __future__ import annotations
@@ -60,5 +60,6 @@ def burn_disk() -> None:
 KINDS: Mapping[str, Callable[[], None]] = {"cpu": burn_processor, "memory": burn_memory, "disk": burn_disk}
 
 if __name__ == "__main__":
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     print("ready", flush=True)
     KINDS[sys.argv[1]]()

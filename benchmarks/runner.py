@@ -22,6 +22,7 @@ from benchmarks.results import Finding, findings
 from benchmarks.scenarios import Scenario
 from benchmarks.stage import Stage
 from picluster.adapters.namespaces import run_isolated
+from picluster.adapters.urgency import PRIORITY
 from picluster.errors import PiclusterError
 from picluster.lab import report
 from picluster.lab.mode import memory_place
@@ -39,7 +40,8 @@ class Manner:
     """How all systems are run."""
 
     real_time: bool = False
-    """With real-time priority, which no user namespace grants: this process has to be the machine's root."""
+    """Whether all but what burns has the real-time priority that picluster's agent takes on a board. No user namespace
+    grants it: this process has to be the machine's root."""
     logs: Path | None = None
     """Where a directory for each system keeps what its daemons have said."""
 
@@ -63,6 +65,8 @@ def _in_namespaces(part: Part, scenarios: Sequence[Scenario], say: Say, manner: 
 
     def inside() -> int:
         os.close(reading)
+        if manner.real_time:
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))
         with os.fdopen(writing, "w", encoding="utf-8") as told:
             _play(part, scenarios, told, say, manner)
         return 0
@@ -82,7 +86,6 @@ def _play(part: Part, scenarios: Sequence[Scenario], told: TextIO, say: Say, man
     signal.signal(signal.SIGALRM, _too_long)
     say(f"{part.system.title}: starting {part.system.nodes} nodes")
     with Stage(part.system.make(part.system.nodes, memory_place()), part.system.calm_s) as stage:
-        stage.machines.real_time = manner.real_time
         finding = None
         for scenario in scenarios:
             finding = _one(stage, part, scenario, say, opening=finding is None)

@@ -40,7 +40,7 @@ class KeepalivedMachines(Machines):
         super().__init__(size, directory)
         self._advert_s = advert_s
 
-    def _start_daemon(self, name: str, group: int = 0) -> subprocess.Popen[bytes]:
+    def _start_agent(self, name: str, group: int = 0) -> subprocess.Popen[bytes]:
         file = self.run_dir(name) / "keepalived.conf"
         file.write_text(configuration(name, self.stack.pi(name).number, self._advert_s), encoding="ascii")
         pids = [self.run_dir(name) / "pid", self.run_dir(name) / "vrrp.pid"]

@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import processes
-from picluster.adapters.urgency import PRIORITY
 from picluster.errors import LabError
 from picluster.lab.namespaces import NamespaceWorld
 from picluster.lab.stack import FLOATING, Stack
@@ -39,8 +38,6 @@ class Machines(NamespaceWorld):
 
     def __init__(self, size: int, directory: Path) -> None:
         super().__init__(OneAddress(size), directory)
-        self.real_time = False
-        """Whether daemons that are started from now on get real-time priority, as picluster's agent takes it on a board."""
 
     def daemon(self, name: str) -> list[int]:
         """All processes of the system on this Pi."""
@@ -76,30 +73,11 @@ class Machines(NamespaceWorld):
         super().thaw(name)
         self._signal(name, signal.SIGCONT)
 
-    def _start_agent(self, name: str, group: int = 0) -> subprocess.Popen[bytes]:
-        with real_time() if self.real_time else nullcontext():
-            return self._start_daemon(name, group)
-
-    def _start_daemon(self, name: str, group: int = 0) -> subprocess.Popen[bytes]:
-        """Every other system than picluster says how here."""
-        return super()._start_agent(name, group)
-
     def _started(self, name: str) -> subprocess.Popen[bytes]:
-        """The process that `_start_daemon` started."""
+        """The process that `_start_agent` started."""
         return self._powered[name][-1]
 
     def _signal(self, name: str, number: signal.Signals) -> None:
         for process in self.daemon(name):
             with suppress(ProcessLookupError):
                 os.kill(process, number)
-
-
-@contextmanager
-def real_time() -> Iterator[None]:
-    """What this thread starts within the block has the real-time priority that picluster's agent takes on a board, and so
-    has whatever that starts. A user namespace does not grant it."""
-    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))
-    try:
-        yield
-    finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

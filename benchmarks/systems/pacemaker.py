@@ -126,6 +126,6 @@ class PacemakerMachines(Machines):
         """Process 1 of the Pi's room, by its number out here."""
         return min(processes.descendants(self._started(name).pid))
 
-    def _start_daemon(self, name: str, group: int = 0) -> subprocess.Popen[bytes]:
+    def _start_agent(self, name: str, group: int = 0) -> subprocess.Popen[bytes]:
         room = ROOM.format(name=name, cib=CIB, corosync=corosync_conf(self.stack, self._token_ms))
         return start(["unshare", *OWN_NAMESPACES, "sh", "-c", room], self.log(name), group=group)

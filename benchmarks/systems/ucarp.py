@@ -14,7 +14,7 @@ SKEW = 20
 
 
 class UcarpMachines(Machines):
-    def _start_daemon(self, name: str, group: int = 0) -> subprocess.Popen[bytes]:
+    def _start_agent(self, name: str, group: int = 0) -> subprocess.Popen[bytes]:
         pi = self.stack.pi(name)
         home = self.run_dir(name)
         scripts = {}

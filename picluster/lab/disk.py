@@ -14,13 +14,23 @@ import compileall
 import importlib.util
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from ipaddress import ip_interface
 from pathlib import Path
 
 import picluster
 from picluster.errors import LabError
 
-__all__ = ["CONFIGURATION", "HOME", "STAND_IN", "UNIT", "add_user", "write_files", "write_software"]
+__all__ = [
+    "CONFIGURATION",
+    "HOME",
+    "STAND_IN",
+    "UNIT",
+    "add_user",
+    "let_network_manager_run",
+    "write_files",
+    "write_software",
+]
 
 HOME = Path("opt/picluster")
 """Where the unit looks for it."""
@@ -58,6 +68,22 @@ MaxLevelConsole=info
 """A Pi's console is its log in the lab."""
 IDLE = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "console-getty.service")
 """What would only wake up in the midst of a test."""
+NETWORK_MANAGER = "NetworkManager.service"
+PROFILE = """[connection]
+id=Wired connection 1
+uuid=5a8c1e0e-0c8e-4d4f-9d6b-7069636c7573
+type=ethernet
+interface-name=eth0
+
+[ipv4]
+method=manual
+{ipv4}
+
+[ipv6]
+method=manual
+{ipv6}
+"""
+"""A keyfile (man 5 nm-settings-keyfile) as Raspberry Pi OS has it, but for addresses that no DHCP server gives."""
 
 
 def write_software(layer: Path, port: int, addresses: Mapping[str, str]) -> None:
@@ -88,6 +114,18 @@ def write_files(root: Path, name: str, inventory: Path, key: Path) -> None:
     shutil.chown(place / "cluster.key", user, user)
 
 
+def let_network_manager_run(root: Path, addresses: Collection[str]) -> None:
+    """From the next boot, with a profile that gives `eth0` these addresses. It reads no profile that others may read."""
+    (root / "etc/systemd/system" / NETWORK_MANAGER).unlink()
+    lines: dict[int, list[str]] = {4: [], 6: []}
+    for address in addresses:
+        found = lines[ip_interface(address).version]
+        found.append(f"address{len(found) + 1}={address}")
+    profile = root / "etc/NetworkManager/system-connections/wired.nmconnection"
+    _write(profile, PROFILE.format(ipv4="\n".join(lines[4]), ipv6="\n".join(lines[6])))
+    profile.chmod(0o600)
+
+
 def add_user(root: Path) -> None:
     """As the boot would, but the key has to be given to it before."""
     added = subprocess.run(["systemd-sysusers", f"--root={root}"], capture_output=True, text=True, check=False)
@@ -108,7 +146,7 @@ def _write_units(layer: Path, responder: str) -> None:
     wanted.mkdir()
     for unit in (UNIT, "responder.service"):
         (wanted / unit).symlink_to(f"/etc/systemd/system/{unit}")
-    for unit in IDLE:
+    for unit in (*IDLE, NETWORK_MANAGER):
         (units / unit).symlink_to("/dev/null")
 
 

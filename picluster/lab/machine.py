@@ -26,6 +26,8 @@ CAPABILITIES = "CAP_NET_ADMIN,CAP_SYS_RESOURCE,CAP_IPC_LOCK"
 """What the root of a Pi may do and a container's may not, as a rule."""
 JOIN = 'program=$0; while [ "$1" != -- ]; do echo $$ >"$1"; shift; done; shift; exec "$program" "$@"'
 """For `sh -c`: enter the groups that are named, then become the program."""
+OWN_SETTINGS = "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network"
+"""In nspawn's environment: the Pi's root may change what /proc/sys/net says of its network, as NetworkManager does."""
 BOOTING_S = 20.0
 ANSWER_S = 30.0
 STEP_S = 0.01
@@ -48,7 +50,7 @@ class Machine:
     def boot(self, network: NetworkNamespace, log: Path) -> subprocess.Popen[bytes]:
         """Begin to; the console goes into the log."""
         entrances = [str(entrance) for entrance in self._group.entrances]
-        command = ["sh", "-c", JOIN, "systemd-nspawn", *entrances, "--", *self._options(network)]
+        command = ["env", OWN_SETTINGS, "sh", "-c", JOIN, "systemd-nspawn", *entrances, "--", *self._options(network)]
         self._process = start(command, log)
         return self._process
 

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from picluster.adapters.links import Links
 from picluster.adapters.namespaces import mount_memory, run_isolated
 from picluster.errors import LabError
 from picluster.lab import control_groups, disk, root_system
@@ -40,10 +41,12 @@ STEP_S = 0.01
 class MachineWorld(NamespaceWorld):
     description = "booted Debians with systemd (systemd-nspawn), on one switch"
 
-    def __init__(self, stack: Stack, directory: Path, root: Path) -> None:
-        """`root` is the system that all boot from, `picluster.lab.root_system`."""
+    def __init__(self, stack: Stack, directory: Path, root: Path, *, network_manager: bool = False) -> None:
+        """`root` is the system that all boot from, `picluster.lab.root_system`. With `network_manager` that, and not the
+        lab, switches each Pi's `eth0` on and gives it its addresses, as on Raspberry Pi OS."""
         self._token = secrets.token_hex(4)
         self._root = root
+        self._network_manager = network_manager
         self._pis: dict[str, Machine] = {}
         super().__init__(stack, directory)
         self._software = directory / "software"
@@ -125,7 +128,10 @@ class MachineWorld(NamespaceWorld):
 
     def _boot(self, name: str) -> list[subprocess.Popen[bytes]]:
         pi = self.stack.pi(name)
-        self._machines[name] = self._plugged_in(name, pi.mac, pi.addresses)
+        self._machines[name] = self._plugged_in(name, pi.mac, () if self._network_manager else pi.addresses)
+        if self._network_manager:
+            with Links(self._machines[name]) as board:
+                board.down("eth0")
         if name not in self._pis:
             self._pis[name] = self._installed(name)
         return [self._pis[name].boot(self._machines[name], self.log(name))]
@@ -135,6 +141,8 @@ class MachineWorld(NamespaceWorld):
         machine = Machine(name, self.directory / name, [self._software, self._root], group)
         disk.add_user(machine.root)
         disk.write_files(machine.root, name, self.directory / "cluster.toml", self.directory / "cluster.key")
+        if self._network_manager:
+            disk.let_network_manager_run(machine.root, self.stack.pi(name).addresses)
         return machine
 
     def _cut(self, name: str, programs: list[subprocess.Popen[bytes]]) -> None:  # noqa: ARG002  the Pi knows its process
@@ -159,7 +167,9 @@ def machines_refused() -> str:
     return control_groups.why_not()
 
 
-def run_machines(stack: Stack, body: Callable[[MachineWorld], int], tell: Callable[[str], None]) -> int:
+def run_machines(
+    stack: Stack, body: Callable[[MachineWorld], int], tell: Callable[[str], None], *, network_manager: bool = False
+) -> int:
     """Make a world, hand it to the body, and return its exit code once everything is gone again. `tell` is told of each step
     that may take long. Raises LabError where it cannot be had."""
     refused = machines_refused()
@@ -172,7 +182,7 @@ def run_machines(stack: Stack, body: Callable[[MachineWorld], int], tell: Callab
         place = memory_place()
         # What nspawn notes down about its containers is not to outlive them.
         mount_memory(Path("/run"))
-        with MachineWorld(stack, place, root) as world:
+        with MachineWorld(stack, place, root, network_manager=network_manager) as world:
             return body(world)
 
     try:

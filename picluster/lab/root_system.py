@@ -26,7 +26,18 @@ from picluster.errors import LabError
 
 __all__ = ["PACKAGES", "is_made", "place", "root_system", "source_lines"]
 
-PACKAGES = ("dbus", "iproute2", "iputils-arping", "iputils-ping", "nftables", "python3", "systemd", "systemd-sysv", "udev")
+PACKAGES = (
+    "dbus",
+    "iproute2",
+    "iputils-arping",
+    "iputils-ping",
+    "network-manager",
+    "nftables",
+    "python3",
+    "systemd",
+    "systemd-sysv",
+    "udev",
+)
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*")
 CACHE = Path("/var/cache")
 LAST_LINES = 8

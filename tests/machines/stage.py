@@ -81,17 +81,17 @@ def refused(*, memory: bool) -> str:
 
 
 def machines(
-    *, begins: bool = True, memory: bool = False
+    *, begins: bool = True, memory: bool = False, network_manager: bool = False
 ) -> Callable[[Body], Callable[[Callable[[str, object], None]], None]]:
     """Decorates a test. `begins`: whether all Pis have booted and are well when it begins; `memory`: whether it limits their
-    memory."""
+    memory; `network_manager`: whether that sees to their network."""
 
     def decorate(body: Body) -> Callable[[Callable[[str, object], None]], None]:
         def test(record_property: Callable[[str, object], None]) -> None:
             if refused(memory=memory):
                 pytest.skip(refused(memory=memory))
             root_system(print)  # once and for all; it is not to count as a test's time
-            rows, failure = _played(Setting(3), body, begins=begins)
+            rows, failure = _played(Setting(3), body, begins=begins, network_manager=network_manager)
             record_property(ROWS, json.dumps(rows))
             if failure:
                 pytest.fail(failure, pytrace=False)
@@ -103,9 +103,14 @@ def machines(
     return decorate
 
 
-def _played(setting: Setting, body: Body, *, begins: bool) -> tuple[list[Row], str]:
+def _played(setting: Setting, body: Body, *, begins: bool, network_manager: bool) -> tuple[list[Row], str]:
     with os.fdopen(os.memfd_create("machines"), "r+", encoding="utf-8") as told:
-        code = run_machines(setting, lambda world: _act(world, body, told.fileno(), begins=begins), print)
+        code = run_machines(
+            setting,
+            lambda world: _act(world, body, told.fileno(), begins=begins),
+            print,
+            network_manager=network_manager,
+        )
         told.seek(0)
         words = told.read()
     if not words:
