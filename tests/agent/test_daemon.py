@@ -151,6 +151,8 @@ def test_its_picture_tells_of_company_that_it_cannot_read_and_of_strangers() -> 
         "another cluster, attic, is on this network",
     )
     assert bench.agent.snapshot("12:00:00").notices == strangers
+    for puppet in bench.puppets.values():
+        puppet.mute = True
     bench.run(5_000, beating=False)
     assert bench.agent.snapshot("12:00:00").notices[0].startswith("3 datagrams came that are sealed with another key")
 
