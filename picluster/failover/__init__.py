@@ -31,6 +31,6 @@ The one exception is chosen by the user: with two voters and `quorum.two_node = 
 voter while the other one is silent. It always says yes, so rule 1 does not hold for it: if the cable between the two is
 cut while both reach the gateway, both will hold. A witness has no such gap.
 
-Reading order: `voter`, `ballot`, `candidacy`, `member`; `ranking`, `announcing` and `effects` as needed. `docs/failover.md`
-has it at more length.
+Reading order: `voter`, `ballot`, `candidacy`, `member`; `ranking`, `renewing`, `announcing`, `releasing` and `effects` as
+needed. `docs/failover.md` has it at more length.
 """
