@@ -4,7 +4,7 @@ An address is added as /32 or /128, with
 - `noprefixroute`: no route comes or goes with it;
 - a preferred lifetime of 0: it is answered for, and never chosen as the source of this machine's own connections (RFC 4862
   section 5.5.4 calls it deprecated);
-- a finite valid lifetime: should the agent die, the kernel takes the address away by itself, two or three seconds later;
+- a finite valid lifetime: should the agent die, the kernel takes the address away by itself, some seconds later;
 - `nodad` for IPv6: the cluster has settled whose it is, and duplicate address detection would cost a second.
 """
 
@@ -49,7 +49,10 @@ __all__ = ["Addresses"]
 RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR = 1, 5, 9
 SECOND_NS = 1_000_000_000
 SPARE_S = 2
-"""The kernel counts an address's lifetime in seconds. It is renewed when less than one of these is left beyond the lease."""
+"""How long an address outlasts its lease, at most: the kernel counts in seconds. It is renewed when half of that is left."""
+GATED_SPARE_S = 10
+"""Where a gate ends the lease, the lifetime only tidies up. It is renewed seldom then, since that may take long: the kernel
+changes addresses one at a time, and whoever is at it may be kept from running. On two loaded cores 87 ms were seen."""
 
 
 NO_INDEX = 0
@@ -97,6 +100,7 @@ class Addresses:
             self._watch.ignore(RTM_NEWADDR)
         except OSError as error:
             raise KernelError(f"no netlink socket to be had ({error}); the agent needs Linux and AF_NETLINK") from error
+        self.spare_s = SPARE_S
         self._configured: dict[str, Configured] = {}
         self._links: dict[str, Link] = {}
         self._unheard = False
@@ -135,12 +139,12 @@ class Addresses:
         self._delete(found.index, address)
 
     def refresh(self, floating: FloatingAddress, now_ns: int, until_ns: int) -> None:
-        """See to it that the address is there, and stays until then at least. Asks the kernel about every other second."""
+        """See to it that the address is there, and stays until then at least. Asks the kernel when half of the spare is gone."""
         entry = self._configured.get(floating.name)
-        if entry is not None and entry.valid_until_ns >= until_ns + SECOND_NS:
+        if entry is not None and entry.valid_until_ns >= until_ns + self.spare_s * SECOND_NS // 2:
             return
         index = self._index(floating.interface)
-        valid_s = -(-(until_ns - now_ns) // SECOND_NS) + SPARE_S
+        valid_s = -(-(until_ns - now_ns) // SECOND_NS) + self.spare_s
         try:
             self._netlink.ask(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, _body(index, floating.address, valid_s))
         except PermissionError as error:

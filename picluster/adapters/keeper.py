@@ -14,7 +14,7 @@ no route to anybody, and do harm: NetworkManager takes such an interface for som
 floating address (docs/kernel-lease.md). So there it is not added, and where the machine's own address goes, it goes as well;
 it is back when that is back, or given up when that takes too long.
 
-Renewing: one transaction with the kernel for the gate, and about every other second one more for the address's lifetime.
+Renewing: one transaction with the kernel for the gate, and every few seconds one more for the address's lifetime.
 
 The clocks are read in this order: wall clock, boot clock, call, boot clock. If the process is frozen between the first two,
 the lease's end by the wall clock comes out too early; frozen before the call, the gate's absolute end stands; after it, the
@@ -29,7 +29,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from picluster.adapters.addresses import Addresses
+from picluster.adapters.addresses import GATED_SPARE_S, Addresses
 from picluster.adapters.connections import Connections
 from picluster.adapters.gate import Gate, Moment
 from picluster.adapters.neighbours import Neighbours, Speech
@@ -79,6 +79,7 @@ class KernelAddressKeeper:
         self._gateless = ""
         try:
             self._gate = gate()
+            self._addresses.spare_s = GATED_SPARE_S
         except KernelError as error:
             self._gateless = str(error)
         self._until_ns: dict[str, int] = {}

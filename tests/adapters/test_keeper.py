@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from picluster.adapters.addresses import GATED_SPARE_S
 from picluster.adapters.clock import BootClock
 from picluster.adapters.gate import Gate
 from picluster.adapters.keeper import KernelAddressKeeper
@@ -31,7 +32,7 @@ def test_a_held_address_is_a_lonely_short_lived_one_and_is_answered_for_until_it
             assert found.flags & IFA_F_NOPREFIXROUTE
             assert found.flags & IFA_F_NODAD or floating.address.version == 4
             assert found.preferred_s == 0
-            assert 10 <= found.valid_s <= 12
+            assert 10 < found.valid_s <= 10 + GATED_SPARE_S
             assert scene.client.reaches(floating.address)
             keeper.let_go(floating)
             assert host_route(floating) not in scene.configured()
