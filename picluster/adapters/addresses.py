@@ -139,7 +139,7 @@ class Addresses:
         self._delete(found.index, address)
 
     def refresh(self, floating: FloatingAddress, now_ns: int, until_ns: int) -> None:
-        """See to it that the address is there, and stays until then at least. Asks the kernel once half the spare is gone."""
+        """See to it that the address is there, and stays that long at least. Asks the kernel when half the spare is gone."""
         entry = self._configured.get(floating.name)
         if entry is not None and entry.valid_until_ns >= until_ns + self.spare_s * SECOND_NS // 2:
             return
