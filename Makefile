@@ -46,7 +46,7 @@ test: $(VENV)/dev
 
 # One at a time: virtual Pis share the cores of this machine, and nothing is to move because another stack boots.
 scenarios: $(VENV)/dev
-	@$(BIN)/python -m pytest tests/scenarios -m scenario $(ARGS)
+	@$(BIN)/python -m pytest tests -m scenario $(ARGS)
 
 machines: $(VENV)/dev
 	@$(BIN)/python -m pytest tests/machines -m machine $(ARGS)

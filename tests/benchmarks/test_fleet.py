@@ -58,6 +58,7 @@ def test_a_holder_renews_as_often_as_the_timing_says(small: Survey) -> None:
     assert 38 <= holder.heard <= 42
 
 
+@pytest.mark.scenario
 def test_no_figure_grows_with_the_number_of_nodes() -> None:
     large = survey("a machine", quiet, nodes=(20, 60), voters=(7,), rounds=2)
     for kind in Kind:

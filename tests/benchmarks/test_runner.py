@@ -47,6 +47,7 @@ def fails(_stage: Stage, _effort: Effort) -> Figures:
     raise LabError("it is meant to fail")
 
 
+@pytest.mark.scenario
 def test_every_scenario_is_played_with_picluster_though_the_first_one_fails() -> None:
     broken = Scenario("broken", "a scenario that fails", (), fails)
     first, *others = run([Part(hasty("picluster-wired"), (broken, *SCENARIOS), SHORT)], lambda _: None)
@@ -83,6 +84,7 @@ def test_the_daemons_have_real_time_priority_where_it_is_wanted() -> None:
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
+@pytest.mark.scenario
 @pytest.mark.skipif(shutil.which("keepalived") is None, reason="keepalived is not installed: apt-get install keepalived")
 def test_keepalived_takes_over_again_and_again() -> None:
     """A Pi that has booted again has to run keepalived again: the third cut shows that both others do."""

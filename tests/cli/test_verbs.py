@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -328,9 +329,14 @@ def test_a_completion_script_is_one(shell: str, check: str, tmp_path: Path) -> N
     assert (read.returncode, read.stderr) == (0, b"")
 
 
+@cache
+def completion(shell: str) -> str:
+    return picluster("completion", shell).stdout
+
+
 def completed(*words: str) -> list[str]:
     """What bash offers for the last of these words."""
-    script = picluster("completion", "bash").stdout
+    script = completion("bash")
     count = len(words)
     quoted = " ".join(f"'{word}'" for word in ("picluster", *words))
     ask = f'{script}\nCOMP_WORDS=({quoted}); COMP_CWORD={count}; _picluster; printf "%s\\n" "${{COMPREPLY[@]}}"'
@@ -352,7 +358,7 @@ def test_bash_completes_verbs_options_and_files() -> None:
 
 
 def shown_by_fish(line: str) -> list[str]:
-    ask = f"{picluster('completion', 'fish').stdout}\ncomplete --do-complete '{line}'"
+    ask = f"{completion('fish')}\ncomplete --do-complete '{line}'"
     done = subprocess.run(
         ["fish", "--no-config", "-c", ask], capture_output=True, text=True, timeout=60, check=True, cwd=ROOT
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import Literal
 
@@ -66,18 +68,25 @@ def test_the_scenes_look_as_they_did_in_ascii(name: str, golden: Callable[[str, 
     golden(f"{name}-80x24-ascii.txt", "\n".join(line.rstrip() for line in drawn) + "\n")
 
 
+def styled(name: str, system: ColorSystemName | None) -> str:
+    """The scene with its colours, as a terminal gets it."""
+    file = io.StringIO()
+    console = Console(
+        file=file, width=80, height=24, force_terminal=True, color_system=system or "truecolor", no_color=not system
+    )
+    console.print(render(SCENES[name], VIEW))
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "system"), [("silent", "truecolor"), ("no-quorum", "standard"), ("partition", "256"), ("silent", None)]
 )
 def test_the_scenes_are_styled_as_they_were(
     name: str, system: ColorSystemName | None, golden: Callable[[str, str], None]
 ) -> None:
-    file = io.StringIO()
-    console = Console(
-        file=file, width=80, height=24, force_terminal=True, color_system=system or "truecolor", no_color=not system
-    )
-    console.print(render(SCENES[name], VIEW))
-    golden(f"{name}-80x24-{system or 'no-color'}.ansi", file.getvalue())
+    # In a process of its own: rich remembers how it wrote a style first, whatever the colours of the next terminal.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
+        golden(f"{name}-80x24-{system or 'no-color'}.ansi", fresh.submit(styled, name, system).result())
 
 
 def test_the_help_page_looks_as_it_did(golden: Callable[[str, str], None]) -> None:

@@ -31,6 +31,7 @@ def tune(world: LoopbackWorld, name: str, *words: str) -> subprocess.CompletedPr
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment())
 
 
+@pytest.mark.scenario
 def test_measured_applied_and_in_force(world: LoopbackWorld) -> None:
     """The holder measures, also while datagrams are lost, and then lives by the lease that came of it. Any number of moves
     will do: what a busy machine can keep is not the question here."""
