@@ -141,7 +141,10 @@ CASES = [
     pytest.param(AnyStep, {"wild voters", "partition"}, 40, id="configurations two voters apart"),
     pytest.param(CountsReleasedClaims, {"delay", "move", "standby"}, 60, id="late grant of a released claim counted"),
     pytest.param(TellsTheKernelMore, {"pause"}, 10, id="kernel told a longer lease than was granted"),
-    pytest.param(ShortensPromises, {"lease", "pause", "link cut"}, 60, id="renewal shortens a promise"),
+    # The rarest of them: it takes dozens of worlds, and so its place among the long tests.
+    pytest.param(
+        ShortensPromises, {"lease", "pause", "link cut"}, 60, id="renewal shortens a promise", marks=pytest.mark.scenario
+    ),
 ]
 
 
