@@ -11,11 +11,15 @@ import signal
 import subprocess
 from functools import partial
 
+import pytest
+
 from picluster.adapters.links import Links
 from picluster.lab.programs import environment
 from tests.adapters.isolation import isolated
 from tests.agent.real import PICLUSTER, RealBench, run
 from tests.patience import PATIENCE_S, until
+
+pytestmark = pytest.mark.scenario
 
 WEB = "10.77.0.100/32"
 START_S = 10.0
