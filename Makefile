@@ -1,8 +1,9 @@
 # The whole developer manual. Every target sets up what it needs; `make` alone lists them.
 #
 #   make demo      a stack of virtual Pis on this machine: pull the plug, watch the address move
-#   make test      every test that this machine can run (root: all of them)
-#   make scenarios what goes wrong in networks and machines, played on virtual Pis: who answers is counted
+#   make test      the tests between edits, in a minute: all but scenarios and machines
+#   make scenarios what goes wrong in networks and machines, played on virtual Pis: who answers is counted;
+#                  and all else that takes seconds for a test
 #   make machines  the same on Pis that really boot (systemd-nspawn), with the agent as a service; needs root
 #   make check     format, lint, types
 #   make format    mend what format and lint can mend

@@ -107,9 +107,9 @@ class KernelAddressKeeper:
             missing = missing_capabilities()
         except (OSError, ValueError):
             return ""  # not told: what cannot be done will be seen when it is tried
-        return f"no address can be held without {' and '.join(missing)}: run the agent as its service, or as root" * bool(
-            missing
-        )
+        if not missing:
+            return ""
+        return f"no address can be held without {' and '.join(missing)}: run the agent as its service, or as root"
 
     def clean_slate(self, addresses: Iterable[FloatingAddress]) -> None:
         floats = list(addresses)
