@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import threading
+from collections.abc import Collection
 from dataclasses import replace
 from random import Random
 
@@ -16,6 +19,7 @@ from picluster.model.inventory import Role
 from picluster.model.messages import Cause, Heartbeat, Held
 from picluster.model.sighting import Sighting
 from picluster.model.snapshot import NodeState
+from picluster.ports import EVERYTHING
 from picluster.wire import Keyring
 from tests import patience
 from tests.agent.workbench import HOMES, KEYRING, MS, SECOND, Beacon, Clock, Datagrams, inventory
@@ -126,15 +130,48 @@ def test_what_a_part_has_to_say_is_an_event_and_nothing_on_the_screen(capfd: pyt
     assert "discovery" not in capfd.readouterr().err
 
 
+class Unplugged(Datagrams):
+    """Sockets of an interface that is gone: always readable, and what they have to say is an error."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self._readable, writable = os.pipe()
+        os.close(writable)
+
+    def filenos(self) -> tuple[int, ...]:
+        return (self._readable,)
+
+    def receive(self, _readable: Collection[int] = EVERYTHING, /) -> list[tuple[Endpoint, bytes]]:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+
+    def close(self) -> None:
+        os.close(self._readable)
+
+
+class Unheard(Beacon):
+    """Nobody is ever sighted: a descriptor of its own that nothing is written to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._readable, self._writable = os.pipe()
+
+    def fileno(self) -> int:
+        return self._readable
+
+    def close(self) -> None:
+        os.close(self._readable)
+        os.close(self._writable)
+
+
 def test_an_observer_that_has_ended_is_no_calm_cluster() -> None:
-    # The descriptors of the workbench are none, so nobody can wait for them.
-    feed = Feed(Table().observer)
+    ports = ObserverPorts(Clock(), Unplugged(), Unheard())
+    feed = Feed(Observer(Identity("observer-1", Role.OBSERVER, 1), inventory(), KEYRING, ports, Random(1)))
 
     def ended() -> bool:
         try:
             feed.latest()
-        except OSError:
-            return True
+        except OSError as error:
+            return error.errno == errno.ENODEV
         return False
 
     patience.until(ended, "the end of the observer is told")
