@@ -1,7 +1,7 @@
 """The rules of failover: who holds a floating address, and why never two at once. Pure: no socket, no clock, no thread.
 
 A floating address is rented, not owned. Who wants to hold it asks the *voters* for a *lease* of one term T, renews it every
-T/3 or sooner, and stops by itself when it runs out. Published basis: PaxosLease (Trencseni, Gazso, Reinhardt: "diskless
+2/5 T or sooner, and stops by itself when it runs out. Published basis: PaxosLease (Trencseni, Gazso, Reinhardt: "diskless
 Paxos for leases", arXiv 1209.4187), without its ballots, which a lease that is asked for again and again does not need;
 pre-vote and check-quorum as in Raft (Ongaro's thesis, sections 6.2 and 9.6) for calm elections.
 

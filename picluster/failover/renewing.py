@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-OTHERS_EVERY = 3
-"""Who only wants to know is told of every third renewal: the candidates that do not vote, and the voters that did not answer
-of late. Whoever misses one and thinks the address vacant asks, and is told better; if it is, it is told to the microsecond
-from when on."""
+OTHERS_EVERY = 2
+"""Who only wants to know is told of every second renewal, well within a lease: the candidates that do not vote, and the
+voters that did not answer of late. Whoever misses one and thinks the address vacant asks, and is told better; if it is, it
+is told to the microsecond from when on."""
 
 
 class Pulse:

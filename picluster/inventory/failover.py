@@ -13,14 +13,16 @@ from picluster.model.timing import LONGEST_LEASE_MS, PRESETS, Timing
 
 DEFAULT_PRESET = "wired"
 SHORTEST_LEASE_MS = 20
-RENEWALS_PER_LEASE = 3
+STEPS_PER_LEASE = 3
+"""Of rank, at least: the first of the dead candidates costs no more than a third of a lease."""
+SLOWEST = Timing(lease_ms=LONGEST_LEASE_MS)
 
 BOUNDS_MS: dict[str, tuple[int, int]] = {
     "lease_ms": (SHORTEST_LEASE_MS, LONGEST_LEASE_MS),
-    "renewal_ms": (1, LONGEST_LEASE_MS // RENEWALS_PER_LEASE),
-    "retry_ms": (1, LONGEST_LEASE_MS // RENEWALS_PER_LEASE),
+    "renewal_ms": (1, SLOWEST.longest_renewal_ms),
+    "retry_ms": (1, SLOWEST.longest_renewal_ms),
     "heartbeat_ms": (50, 5_000),
-    "rank_step_ms": (1, LONGEST_LEASE_MS // RENEWALS_PER_LEASE),
+    "rank_step_ms": (1, LONGEST_LEASE_MS // STEPS_PER_LEASE),
     "settle_ms": (0, 3_600_000),
     "probe_ms": (0, 10_000),
 }
@@ -39,23 +41,23 @@ def read_timing(failover: Table) -> Timing:
 
 
 def _check_together(failover: Table, timing: Timing, preset: str) -> None:
-    third_ms = timing.lease_ms // RENEWALS_PER_LEASE
+    step_ms = timing.lease_ms // STEPS_PER_LEASE
 
     def complain(timer: str, other: str, wrong: str, mend: str) -> None:
         """Points at the one of the two keys that the user wrote, and says where the other value comes from."""
         inherited = "" if timer in failover else f" ({timer} is that of preset {preset})"
         failover.add(timer if timer in failover or other not in failover else other, wrong + inherited, mend)
 
-    if timing.renewal_ms > third_ms:
+    if timing.renewal_ms > timing.longest_renewal_ms:
         wrong = f"a lease of {timing.lease_ms} ms is too short for renewals every {timing.renewal_ms} ms"
-        enough_ms = timing.renewal_ms * RENEWALS_PER_LEASE
-        mend = f"Write renewal_ms = {third_ms} or less, or lease_ms = {enough_ms} or more"
+        enough_ms = -(-timing.renewal_ms * 5 // 2)
+        mend = f"Write renewal_ms = {timing.longest_renewal_ms} or less, or lease_ms = {enough_ms} or more"
         complain("renewal_ms", "lease_ms", wrong, mend)
     if timing.retry_ms > timing.renewal_ms:
         wrong = f"a retry after {timing.retry_ms} ms comes later than the next renewal, after {timing.renewal_ms} ms"
         mend = f"Write retry_ms = {timing.renewal_ms} or less, yet more than a round trip"
         complain("retry_ms", "renewal_ms", wrong, mend)
-    if timing.rank_step_ms > third_ms:
+    if timing.rank_step_ms > step_ms:
         wrong = f"steps of {timing.rank_step_ms} ms between candidates are too large for a lease of {timing.lease_ms} ms"
-        mend = f"Write rank_step_ms = {third_ms} or less, yet more than two round trips"
+        mend = f"Write rank_step_ms = {step_ms} or less, yet more than two round trips"
         complain("rank_step_ms", "lease_ms", wrong, mend)

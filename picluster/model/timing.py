@@ -8,8 +8,8 @@ two renewals, so with lease T, drift margin m, renewal period R and a round trip
     longest outage   = T x (1 + m)      + 2 r
 
 (one round trip for the question whether a majority would grant, one for the claim itself). The cost is paid by the
-holder, which asks a majority at a time: (voters - 1 + candidates that do not vote / 3) / R datagrams a second for each
-address, replies included.
+holder, which asks a majority at a time: (voters - 1 + candidates that do not vote / 2) / R datagrams a second for each
+address, replies included. More than that it costs to wake up, twice for each renewal: so R is as long as it may be.
 
 An unwanted move needs every attempt in what a renewal leaves of a lease to fail. An unanswered one is repeated after
 `retry_ms`, so at random loss p in both directions about (T - R) / retry_ms rounds must fail in a row.
@@ -32,10 +32,10 @@ DRIFT_RATIO = 0.01
 class Timing:
     """The timers of a cluster, in milliseconds. `picluster.model.timing` has the formulas."""
 
-    lease_ms: int = 150
+    lease_ms: int = 175
     """T: how long a confirmed claim entitles the holder to answer. Shorter: quicker takeover. Longer: calmer when loaded."""
-    renewal_ms: int = 50
-    """R: time between two renewals, at most T / 3. A lost one is not waited for: it is repeated after `retry_ms`, so what is
+    renewal_ms: int = 70
+    """R: time between two renewals, at most 2/5 T. A lost one is not waited for: it is repeated after `retry_ms`, so what is
     between R and T is for retries. Longer: cheaper, and the address is back sooner on average. Shorter: a holder that is
     kept from running may be late by T - R."""
     retry_ms: int = 10
@@ -82,6 +82,11 @@ class Timing:
     def probe_ns(self) -> int:
         return self.probe_ms * NANOSECONDS_PER_MS
 
+    @property
+    def longest_renewal_ms(self) -> int:
+        """Everybody hears of every second renewal (`picluster.failover.renewing`), and twice this is well within a lease."""
+        return self.lease_ms * 2 // 5
+
     def expected_outage_ms(self, round_trip_ms: float = 1.0) -> float:
         """The mean outage after a power cut."""
         return self.lease_ms * (1 + DRIFT_RATIO) - self.renewal_ms / 2 + 2 * round_trip_ms
@@ -93,7 +98,7 @@ class Timing:
     def datagrams_per_second(self, voters: int, candidates_only: int = 0) -> float:
         """Renewal datagrams a second on the wire for one held address, replies included: of an odd number of voters, as the
         inventory asks for, half of the others are asked each time."""
-        return (voters - 1 + candidates_only / 3) * 1_000 / self.renewal_ms
+        return (voters - 1 + candidates_only / 2) * 1_000 / self.renewal_ms
 
 
 def heartbeat_interval_ns(timing: Timing, nodes: int) -> int:

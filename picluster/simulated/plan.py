@@ -87,7 +87,7 @@ def draw_plan(chance: Random, only: frozenset[str] | None = None) -> Plan:
 def draw_timing(chance: Random) -> Timing:
     """Lease terms from 30 ms to 2 s, evenly on a logarithmic scale, and the other timers within what an inventory allows."""
     lease_ms = round(math.exp(chance.uniform(math.log(30), math.log(2_000))))
-    renewal_ms = max(2, lease_ms // chance.randint(5, 7))
+    renewal_ms = max(2, lease_ms * 2 // chance.randint(5, 14))
     return Timing(
         lease_ms=lease_ms,
         renewal_ms=renewal_ms,
@@ -140,5 +140,5 @@ def _draw_weather(chance: Random, timing: Timing) -> Weather:
 def retime(chance: Random, configuration: Configuration) -> Configuration:
     """The same configuration with other timers; the network stays, so retries and steps of rank do too."""
     drawn, kept = draw_timing(chance), configuration.timing
-    lease_ms = min(2_000, max(kept.lease_ms // 4, kept.renewal_ms * 5, min(drawn.lease_ms, kept.lease_ms * 4)))
+    lease_ms = min(2_000, max(kept.lease_ms // 4, -(-kept.renewal_ms * 5 // 2), min(drawn.lease_ms, kept.lease_ms * 4)))
     return replace(configuration, timing=replace(kept, lease_ms=lease_ms))

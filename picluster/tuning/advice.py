@@ -28,7 +28,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from picluster.inventory.failover import BOUNDS_MS, RENEWALS_PER_LEASE
+from picluster.inventory.failover import BOUNDS_MS, STEPS_PER_LEASE
 from picluster.model.inventory import Configuration
 from picluster.model.timing import Timing
 from picluster.tuning.measurement import Measurement
@@ -149,14 +149,14 @@ class Adviser:
             yield replace(
                 self._configuration.timing,
                 lease_ms=lease_ms,
-                renewal_ms=lease_ms // RENEWALS_PER_LEASE,
+                renewal_ms=Timing(lease_ms).longest_renewal_ms,
                 retry_ms=max(SHORTEST_RETRY_MS, patience_ms),
                 rank_step_ms=max(SHORTEST_RETRY_MS, patience_ms + 1),
             )
 
     def _can_be_kept(self, timing: Timing) -> bool:
         """By the inventory's bounds, and with enough rounds within what the kernel's lease leaves."""
-        if max(timing.retry_ms, timing.rank_step_ms) > timing.lease_ms // RENEWALS_PER_LEASE:
+        if timing.retry_ms > timing.renewal_ms or timing.rank_step_ms > timing.lease_ms // STEPS_PER_LEASE:
             return False
         return all(self._rounds(timing, one) >= FEWEST_ROUNDS for one in self._measurements)
 

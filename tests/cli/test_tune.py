@@ -61,7 +61,7 @@ def house(tmp_path: Path) -> House:
 def test_the_report_and_nothing_written(house: House) -> None:
     code, out, err = house.tune("--from", house.kept("pi1.json", measured()))
     assert (code, err) == (0, "")
-    assert "20 ms is the shortest lease with at most 1 unwanted move a year" in out
+    assert "22 ms is the shortest lease with at most 1 unwanted move a year" in out
     assert "late   = n / s × e^(−(left − u) / σ) × crowding" in out
     assert house.inventory.read_text() == INVENTORY
 
@@ -82,7 +82,7 @@ def test_a_dry_run_shows_the_lines_and_leaves_them(house: House) -> None:
     code, _, err = house.tune("--dry-run", "--from", house.kept("pi1.json", measured()))
     assert code == 0
     assert "-lease_ms = 200            # it was a slow winter" in err
-    assert "+lease_ms = 20            # it was a slow winter" in err
+    assert "+lease_ms = 22            # it was a slow winter" in err
     assert "+retry_ms = 3" in err
     assert house.inventory.read_text() == INVENTORY
 
@@ -90,11 +90,11 @@ def test_a_dry_run_shows_the_lines_and_leaves_them(house: House) -> None:
 def test_applying_without_an_agent_writes_and_says_who_was_not_told(house: House) -> None:
     code, out, err = house.tune("--apply", "--from", house.kept("pi1.json", measured()))
     assert code == 2
-    assert "20 ms is the shortest lease" in out
+    assert "22 ms is the shortest lease" in out
     assert "is written; the one before is" in err
     assert "no agent answers" in err
     timing = read_inventory(house.inventory).configuration.timing
-    assert (timing.lease_ms, timing.renewal_ms, timing.retry_ms, timing.rank_step_ms) == (20, 6, 3, 3)
+    assert (timing.lease_ms, timing.renewal_ms, timing.retry_ms, timing.rank_step_ms) == (22, 8, 3, 3)
     assert house.inventory.read_text().startswith("# written by hand\n")
     assert "# it was a slow winter" in house.inventory.read_text()
     assert (house.directory / "cluster.toml.old").read_text() == INVENTORY

@@ -10,7 +10,7 @@ import pytest
 
 from picluster.agent.configuration import CONFIGURATION_KEYS
 from picluster.inventory import load
-from picluster.inventory.failover import BOUNDS_MS, DEFAULT_PRESET, RENEWALS_PER_LEASE
+from picluster.inventory.failover import BOUNDS_MS, DEFAULT_PRESET
 from picluster.inventory.keys import KEYS, TIMERS
 from picluster.inventory.network import DEFAULT_INTERFACE
 from picluster.model.boards import BOARDS, COLOURS
@@ -46,8 +46,8 @@ def test_the_default_of_a_timer_is_that_of_the_default_preset(timer: str) -> Non
     default, meaning = rows(INVENTORY_PART)[f"failover.{timer}"]
     assert int(default.strip("`")) == getattr(PRESETS[DEFAULT_PRESET], timer)
     low, high = BOUNDS_MS[timer]
-    bounded_by_lease = high == BOUNDS_MS["lease_ms"][1] // RENEWALS_PER_LEASE
-    shown_high = "(?:T/3|R)" if bounded_by_lease else f"{high:_}"
+    bounded = {"renewal_ms": "2/5 T", "retry_ms": "R", "rank_step_ms": "T/3"}
+    shown_high = bounded.get(timer, f"{high:_}")
     assert re.search(rf"\b{low} to {shown_high}", meaning)
 
 
