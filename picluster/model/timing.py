@@ -22,7 +22,7 @@ from dataclasses import dataclass
 NANOSECONDS_PER_MS = 1_000_000
 LONGEST_LEASE_MS = 5_000
 """No claim may ask for more: a voter that has forgotten its grants waits this long and the margin on top (ms)."""
-MOST_HEARTBEATS_HEARD = 20
+MOST_HEARTBEATS_HEARD = 16
 """A second, from all peers together."""
 DRIFT_RATIO = 0.01
 """How much faster one clock may run than another. Crystal and NTP slewing together stay below 0.1 %."""
@@ -40,7 +40,7 @@ class Timing:
     kept from running may be late by T - R."""
     retry_ms: int = 10
     """An unanswered renewal is sent again after this; longer than a round trip, at most R."""
-    heartbeat_ms: int = 200
+    heartbeat_ms: int = 250
     """Time between two heartbeats to each peer. Heartbeats inform, they never decide: a few a second are enough."""
     rank_step_ms: int = 4
     """How much longer the second in rank waits before it claims; longer than two round trips, else they collide."""
