@@ -5,6 +5,9 @@ PiclusterError
 ├── WireError         (also ValueError)      a datagram that must not be believed; `kind` says which counter it goes to
 ├── KernelError       (also OSError)         the kernel refused an address, a gate or a socket
 ├── ControlError      (also ConnectionError) no agent answers on the control socket, or it refused the request
+├── AccessError       (also ConnectionError) a node is not reached over SSH, or lets nobody in (login, sudo)
+│   └── TrustError                           its host key is not the one that is known, or is not known yet
+├── ProvisionError    (also RuntimeError)    a node could not be made what it should be; the message says at which step
 ├── TransitionError   (also RuntimeError)    a state machine was told to do what its present state forbids
 └── LabError          (also RuntimeError)    virtual Pis cannot be had on this machine
 """
@@ -15,13 +18,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "AccessError",
     "ControlError",
     "InventoryError",
     "KernelError",
     "LabError",
     "Mistake",
     "PiclusterError",
+    "ProvisionError",
     "TransitionError",
+    "TrustError",
     "WireError",
 ]
 
@@ -71,6 +77,18 @@ class KernelError(PiclusterError, OSError):
 
 class ControlError(PiclusterError, ConnectionError):
     """No agent answers on the control socket, or it refused what it was asked."""
+
+
+class AccessError(PiclusterError, ConnectionError):
+    """A node is not reached over SSH, or does not let us in: no route, no answer in time, a login or a sudo refused."""
+
+
+class TrustError(AccessError):
+    """A node's host key is not the one that is known, or is not known yet. Nothing was said to it."""
+
+
+class ProvisionError(PiclusterError, RuntimeError):
+    """A node could not be made what it should be, or software for it could not be had. What was done before stays done."""
 
 
 class TransitionError(PiclusterError, RuntimeError):

@@ -19,6 +19,7 @@ NUMBERS = {
     "__init__": 0,
     "errors": 0,
     "model": 1,
+    "remote": 1,
     "ports": 2,
     "failover": 2,
     "membership": 2,
@@ -26,10 +27,14 @@ NUMBERS = {
     "discovery": 2,
     "inventory": 2,
     "lights": 2,
+    "provision": 2,
+    "trust": 2,
+    "founding": 3,
     "adapters": 3,
     "simulated": 3,
     "tuning": 3,
     "agent": 4,
+    "controller": 4,
     "dashboard": 5,
     "lab": 5,
     "cli": 6,
@@ -41,18 +46,34 @@ EXCEPTIONS = {"agent/entry.py": None, "dashboard/live.py": {"picluster.adapters.
 """Modules of other packages that choose adapters too, and which; None: any."""
 
 WORLD = {
-    *("asyncio", "ctypes", "fcntl", "ifaddr", "multiprocessing", "os", "pathlib", "pty", "resource", "rich", "secrets"),
+    *(
+        "asyncio",
+        "ctypes",
+        "fabric",
+        "fcntl",
+        "ifaddr",
+        "multiprocessing",
+        "os",
+        "paramiko",
+        "pathlib",
+        "pty",
+        "resource",
+        "rich",
+        "secrets",
+    ),
     *("select", "selectors", "shutil", "signal", "socket", "subprocess", "sys", "tempfile", "termios", "threading", "time"),
     *("tty", "zeroconf"),
 }
 """Modules through which a program touches, or learns of, anything outside itself; and those that are slow to import."""
 MAY_TOUCH = {
     "adapters": WORLD - {"rich", "subprocess"},
-    "lab": WORLD - {"rich", "zeroconf", "ifaddr"},
+    "lab": WORLD - {"rich", "zeroconf", "ifaddr", "fabric", "paramiko"},
     "agent": {"os", "pathlib", "secrets", "select", "sys", "threading", "time"},
     "dashboard": {"os", "rich", "sys", "time"},
     "cli": {"os", "pathlib", "sys", "time"},
     "wire": {"secrets"},
+    "remote": {"fcntl", "os", "pathlib", "shutil", "signal", "socket", "subprocess", "sys", "tempfile", "time"},
+    "controller": {"pathlib", "threading", "time"},
 }
 """Whatever is not named here is pure: it touches nothing."""
 
@@ -144,10 +165,12 @@ def test_the_agent_starts_light() -> None:
     heavy = {
         "asyncio",
         "email",
+        "fabric",
         "http",
         "hypothesis",
         "logging.config",
         "multiprocessing",
+        "paramiko",
         "rich",
         "ssl",
         "unittest",
@@ -155,4 +178,4 @@ def test_the_agent_starts_light() -> None:
     }
     assert not heavy & loaded
     rooms = {name.split(".")[1] for name in loaded if name.startswith("picluster.")}
-    assert not rooms & {"dashboard", "lab", "simulated", "lights"}
+    assert not rooms & {"controller", "dashboard", "founding", "lab", "lights", "provision", "remote", "simulated", "trust"}
