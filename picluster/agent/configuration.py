@@ -19,6 +19,7 @@ configuration, the inventory, the key) and nothing else, and reports the mistake
 from __future__ import annotations
 
 import enum
+import hashlib
 import ipaddress
 import os
 import stat
@@ -42,6 +43,8 @@ CONFIGURATION_KEYS: Schema = {
 }
 LARGEST_KEY_FILE = 4_096
 """Bytes; two keys are 130, the rest is comment."""
+LARGEST_FILE = 1 << 20
+"""Bytes of a file that count for its digest."""
 
 
 class Mode(enum.Enum):
@@ -72,6 +75,8 @@ class AgentConfiguration:
     """UDP port on 127.0.0.1 of the relay that all datagrams go through; None: they go straight to the peers."""
     inventory_file: Path = Path("cluster.toml")
     """Where the inventory was read."""
+    digest: str = ""
+    """Of the three files, `digest_of`: by it others can tell whether an agent lives by the files that are there now."""
 
 
 def read_configuration(path: Path) -> AgentConfiguration:
@@ -84,12 +89,28 @@ def read_configuration(path: Path) -> AgentConfiguration:
     root = Table(findings, parse(text, str(path)))
     elsewhere: list[Mistake] = []
     inventory_file = _path(root, "inventory", "cluster.toml", path)
+    key_file = _path(root, "key_file", "cluster.key", path)
+    # Before they are read: where one changes meanwhile, the digest is that of an older state, which is to be read again.
+    digest = digest_of(path, inventory_file, key_file)
     inventory = _collected(elsewhere, read_inventory, inventory_file)
-    keyring = _collected(elsewhere, read_keyring, _path(root, "key_file", "cluster.key", path))
+    keyring = _collected(elsewhere, read_keyring, key_file)
     configuration = _assembled(root, path, inventory, keyring)
     if findings.mistakes or elsewhere or configuration is None:
         raise InventoryError([*findings.mistakes, *elsewhere])
-    return replace(configuration, inventory_file=inventory_file)
+    return replace(configuration, inventory_file=inventory_file, digest=digest)
+
+
+def digest_of(*files: Path) -> str:
+    """SHA-256, hexadecimal, of the hexadecimal SHA-256 digests of these files in a row; empty where one cannot be read."""
+    whole = hashlib.sha256()
+    for file in files:
+        try:
+            with file.open("rb") as stream:
+                content = stream.read(LARGEST_FILE)
+        except OSError:
+            return ""
+        whole.update(hashlib.sha256(content).hexdigest().encode())
+    return whole.hexdigest()
 
 
 def read_inventory(path: Path) -> Inventory:

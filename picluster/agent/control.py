@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
+from picluster import __version__
 from picluster.agent.daemon import Agent, Logged
 from picluster.agent.plain import Plain, plain
 from picluster.errors import PiclusterError
@@ -102,6 +103,8 @@ def status_of(agent: Agent) -> Plain:
     identity = agent.messenger.identity
     return {
         "node": identity.node,
+        "version": __version__,
+        "configuration": agent.settings.digest,
         "incarnation": f"{identity.incarnation:016x}",
         "epoch": agent.inventory.configuration.epoch,
         "standby": agent.member.standby,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -191,3 +192,17 @@ def test_reading_it_imports_nothing_heavy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     ).stdout.split()
     assert not {"rich", "zeroconf", "pyroute2", "asyncio", "socket", "tomlkit", "hypothesis"} & set(loaded)
+
+
+def test_the_digest_tells_whether_any_of_the_three_files_has_changed(home: Path) -> None:
+    path = agent_file(home, 'node = "pi1"')
+    seen = [read_configuration(path).digest]
+    for name in ("cluster.toml", "cluster.key", path.name):
+        with (home / name).open("ab") as file:
+            file.write(b"\n# more\n")
+        seen.append(read_configuration(path).digest)
+    assert len(set(seen)) == 4
+    assert all(len(digest) == 64 for digest in seen)
+    files = [path, home / "cluster.toml", home / "cluster.key"]
+    digests = "".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+    assert seen[-1] == hashlib.sha256(digests.encode()).hexdigest(), "others reckon it so, too"
