@@ -10,12 +10,14 @@ from picluster.model.timing import Timing
 TIMERS: Sequence[str] = tuple(timer.name for timer in fields(Timing))
 
 KEYS: Mapping[str, Sequence[str]] = {
-    "": ("cluster", "network", "quorum", "failover", "addresses", "nodes"),
+    "": ("cluster", "network", "quorum", "failover", "addresses", "nodes", "access", "system"),
     "cluster": ("name", "epoch"),
     "network": ("subnet", "gateway", "interface", "port"),
     "quorum": ("voters", "two_node"),
     "failover": ("preset", *TIMERS),
     "addresses.*": ("address", "candidates", "priorities", "failback", "interface"),
-    "nodes.*": ("role", "address", "port", "serial", "lights"),
+    "nodes.*": ("role", "address", "port", "serial", "lights", "user", "ssh_port"),
     "nodes.*.lights": ("board", "pins"),
+    "access": ("user", "port"),
+    "system": ("time_zone", "locale", "wifi_country", "packages"),
 }

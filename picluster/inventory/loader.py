@@ -6,6 +6,7 @@ others. Only a text that is no TOML ends it early.
 
 from __future__ import annotations
 
+from picluster.inventory.access import read_access
 from picluster.inventory.addresses import check_unique_addresses, read_addresses
 from picluster.inventory.failover import read_timing
 from picluster.inventory.keys import KEYS
@@ -14,6 +15,7 @@ from picluster.inventory.nodes import read_nodes
 from picluster.inventory.quorum import read_quorum
 from picluster.inventory.reader import Findings, Table, check_name
 from picluster.inventory.syntax import parse, plain
+from picluster.inventory.system import read_system
 from picluster.model.inventory import Configuration, Inventory
 
 HIGHEST_EPOCH = 2**32 - 1
@@ -37,7 +39,7 @@ def _read(root: Table) -> Inventory:
     network = read_network(root.section("network"))
     node_sections = root.named_sections("nodes", "pi1")
     address_sections = root.named_sections("addresses", "web")
-    nodes = read_nodes(node_sections, network, root)
+    nodes = read_nodes(node_sections, network, read_access(root.section("access")), root)
     floating = read_addresses(address_sections, network, nodes)
     check_unique_addresses(
         {name: (node, node_sections[name]) for name, node in nodes.items()},
@@ -47,7 +49,8 @@ def _read(root: Table) -> Inventory:
     voters, tie_breaker = read_quorum(root.section("quorum"), nodes, network)
     timing = read_timing(root.section("failover"))
     configuration = Configuration(epoch, voters, floating, timing, tie_breaker)
-    return Inventory(name, tuple(nodes.values()), configuration, network.subnet, network.gateway)
+    system = read_system(root.section("system"))
+    return Inventory(name, tuple(nodes.values()), configuration, network.subnet, network.gateway, system)
 
 
 def _read_cluster(section: Table) -> tuple[str, int]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from picluster.inventory.access import read_own_access
 from picluster.inventory.network import Network
 from picluster.inventory.reader import Table, quoted
 from picluster.model.boards import BOARDS, COLOURS, HIGHEST_PIN
-from picluster.model.inventory import IPAddress, Node, Role, Wiring
+from picluster.model.inventory import Access, IPAddress, Node, Role, Wiring
 
 MOST_NODES = 100
 SERIAL = re.compile(r"[0-9A-Za-z._:-]{1,64}")
@@ -16,18 +17,18 @@ ROLES = (Role.MEMBER.value, Role.WITNESS.value)
 NOTHING_WIRED = Wiring("none")
 
 
-def read_nodes(sections: Mapping[str, Table], network: Network, root: Table) -> dict[str, Node]:
+def read_nodes(sections: Mapping[str, Table], network: Network, access: Access, root: Table) -> dict[str, Node]:
     """All nodes by name, in the order of the file."""
     if not sections:
         root.add("nodes", "no node is named", "Add a section such as [nodes.pi1] for each Pi; it may be empty")
     if len(sections) > MOST_NODES:
         root.add("nodes", f"{len(sections)} nodes are too many", f"A cluster has at most {MOST_NODES}: make two of it")
-    nodes = {name: _read_node(name, section, network) for name, section in sections.items()}
+    nodes = {name: _read_node(name, section, network, access) for name, section in sections.items()}
     _check_unique(sections, nodes)
     return nodes
 
 
-def _read_node(name: str, section: Table, network: Network) -> Node:
+def _read_node(name: str, section: Table, network: Network, access: Access) -> Node:
     return Node(
         name=name,
         role=Role(section.choice("role", ROLES, Role.MEMBER.value)),
@@ -35,6 +36,7 @@ def _read_node(name: str, section: Table, network: Network) -> Node:
         port=section.whole("port", 1, 65_535, network.port),
         serial=_read_serial(section),
         wiring=_read_lights(section),
+        access=read_own_access(section, access),
     )
 
 

@@ -17,6 +17,8 @@ IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 DEFAULT_PORT = 7654
 """UDP port of the agents where the inventory names none."""
+DEFAULT_USER = "pi"
+DEFAULT_SSH_PORT = 22
 MOST_VOTERS = 7
 
 
@@ -71,6 +73,14 @@ class Wiring:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """How the controller gets into a node over SSH."""
+
+    user: str = DEFAULT_USER
+    port: int = DEFAULT_SSH_PORT
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One Pi, or any Linux box, named in the inventory."""
 
@@ -82,6 +92,7 @@ class Node:
     serial: str | None = None
     """Serial number of the board that was provisioned under this name; the agent refuses to start on another."""
     wiring: Wiring = Wiring("none")
+    access: Access = Access()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +116,20 @@ class Configuration:
 
 
 @dataclass(frozen=True, slots=True)
+class System:
+    """What the operating system of every node should be like. What is None stays as it is on each of them."""
+
+    time_zone: str | None = None
+    """`Europe/Berlin`, as the time zone database names it."""
+    locale: str | None = None
+    """`de_DE.UTF-8`."""
+    wifi_country: str | None = None
+    """By ISO 3166, such as `DE`: without it a Pi keeps its Wi-Fi off."""
+    packages: tuple[str, ...] = ()
+    """Of the distribution, to be there on top of what the stack needs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """A whole cluster as its user wrote it down."""
 
@@ -113,6 +138,7 @@ class Inventory:
     configuration: Configuration
     subnet: IPNetwork | None = None
     gateway: IPAddress | None = None
+    system: System = System()
 
     def node(self, name: str) -> Node | None:
         return next((node for node in self.nodes if node.name == name), None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from picluster.inventory import load
-from picluster.model.inventory import DEFAULT_PORT, Candidate, Configuration, Inventory, Role, Wiring
+from picluster.model.inventory import DEFAULT_PORT, Access, Candidate, Configuration, Inventory, Role, System, Wiring
 from picluster.model.timing import PRESETS
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "inventory").glob("*.toml"))
@@ -51,6 +51,16 @@ lights = { board = "leds", pins = { green = 17, red = 27 } }
 lights.board = "traffic-light"
 [nodes.nas]
 role = "witness"
+user = "root"
+ssh_port = 2222
+[access]
+user = "admin"
+port = 22022
+[system]
+time_zone = "America/Argentina/Buenos_Aires"
+locale = "es_AR.UTF-8"
+wifi_country = "AR"
+packages = ["htop", "g++", "libstdc++6"]
 """
 
 
@@ -88,8 +98,10 @@ def test_the_smallest_inventory_has_a_default_for_everything() -> None:
         None,
         Wiring("none"),
     )
+    assert node.access == Access("pi", 22)
     assert inventory.subnet is None
     assert inventory.gateway is None
+    assert inventory.system == System(None, None, None, ())
 
 
 def test_every_key_arrives_in_its_place() -> None:
@@ -108,6 +120,9 @@ def test_every_key_arrives_in_its_place() -> None:
     assert pi1.wiring == Wiring("leds", {"green": 17, "red": 27})
     assert pi2.wiring == Wiring("traffic-light")
     assert (pi2.port, nas.role) == (7000, Role.WITNESS)
+    assert (pi1.access, nas.access) == (Access("admin", 22022), Access("root", 2222))
+    packages = ("htop", "g++", "libstdc++6")
+    assert inventory.system == System("America/Argentina/Buenos_Aires", "es_AR.UTF-8", "AR", packages)
 
 
 def test_single_timings_stand_on_top_of_the_preset() -> None:

@@ -33,6 +33,10 @@ serial = "10000000abcdef01"
 lights = { board = "leds", pins = { green = 17, red = 27 } }
 [nodes.nas]
 role = "witness"
+[access]
+user = "pi"
+[system]
+time_zone = "Europe/Berlin"
 """
 
 
@@ -66,6 +70,10 @@ PINS = "{ green = 17, red = 27 }"
 
 def web(address: str, helps: str, name: str) -> Case:
     return Case(name, WEB, f'address = "{address}"', "addresses.web.address", "address", helps)
+
+
+def zone(value: str, name: str) -> Case:
+    return Case(name, '"Europe/Berlin"', f'"{value}"', "system.time_zone", "time_zone", "is no time zone")
 
 
 CASES = [
@@ -187,6 +195,24 @@ CASES = [
     add("failover", "heartbeat_ms = 49", "failover.heartbeat_ms", "from 50 to 5_000", "heartbeats too fast"),
     add("failover", "heartbeat_ms = 5_001", "failover.heartbeat_ms", "from 50 to 5_000", "heartbeats too slow"),
     add("failover", "settle_ms = -1", "failover.settle_ms", "from 0", "negative time"),
+    # access and system
+    add("access", "port = 65536", "access.port", "from 1 to 65_535", "SSH port too high"),
+    Case("login with a blank", 'user = "pi"', 'user = "p i"', "access.user", "user", "is no login"),
+    Case("login that is an option", 'user = "pi"', 'user = "-oProxy"', "access.user", "user", "is no login"),
+    add("nodes.pi1", 'user = ""', "nodes.pi1.user", "is no login", "empty login"),
+    add("nodes.pi1", "ssh_port = 0", "nodes.pi1.ssh_port", "from 1 to 65_535", "SSH port of a node"),
+    add("access", "ssh_port = 22", "access.ssh_port", "belongs in [nodes.NAME]", "key of a node"),
+    zone("CET", "an abbreviation"),
+    zone("europe/berlin", "small letters"),
+    zone("../../etc/passwd", "a path"),
+    zone("UTC+1", "an offset"),
+    add("system", 'locale = "de_DE"', "system.locale", '"de_DE.UTF-8"', "locale without its encoding"),
+    add("system", 'locale = "german"', "system.locale", '"de_DE.UTF-8"', "language for a locale"),
+    add("system", 'wifi_country = "de"', "system.wifi_country", "two capital letters", "country in small letters"),
+    add("system", 'wifi_country = "DEU"', "system.wifi_country", "two capital letters", "country of three letters"),
+    add("system", 'packages = ["htop=3.2"]', "system.packages", "without a version", "package with its version"),
+    add("system", 'packages = ["--reinstall"]', "system.packages", "no package's name", "package that is an option"),
+    add("system", 'packages = "htop"', "system.packages", "a list", "text for packages"),
 ]
 
 
