@@ -32,15 +32,15 @@ DRIFT_RATIO = 0.01
 class Timing:
     """The timers of a cluster, in milliseconds. `picluster.model.timing` has the formulas."""
 
-    lease_ms: int = 175
+    lease_ms: int = 190
     """T: how long a confirmed claim entitles the holder to answer. Shorter: quicker takeover. Longer: calmer when loaded."""
-    renewal_ms: int = 70
+    renewal_ms: int = 76
     """R: time between two renewals, at most 2/5 T. A lost one is not waited for: it is repeated after `retry_ms`, so what is
     between R and T is for retries. Longer: cheaper, and the address is back sooner on average. Shorter: a holder that is
     kept from running may be late by T - R."""
     retry_ms: int = 10
     """An unanswered renewal is sent again after this; longer than a round trip, at most R."""
-    heartbeat_ms: int = 250
+    heartbeat_ms: int = 300
     """Time between two heartbeats to each peer. Heartbeats inform, they never decide: a few a second are enough."""
     rank_step_ms: int = 4
     """How much longer the second in rank waits before it claims; longer than two round trips, else they collide."""

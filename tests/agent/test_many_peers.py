@@ -59,7 +59,8 @@ def test_no_turn_says_more_than_a_part_and_a_round_reaches_everybody_once(fleet:
         fleet.go_on(MS)
         most, before = max(most, board.spent.sent - before), board.spent.sent
     assert most == TOLD_AT_ONCE
-    assert NODES - 1 <= board.spent.sent <= 2 * (NODES - 1)
+    # What is ripe goes out when the agent is awake anyway, so a part of the third round may be among it.
+    assert NODES - 1 <= board.spent.sent <= 2 * (NODES - 1) + TOLD_AT_ONCE
 
 
 def test_everybody_hears_of_a_move_at_once(fleet: Fleet) -> None:

@@ -106,7 +106,7 @@ def test_what_could_not_be_held_is_neither_announced_nor_reported_as_taken(late:
 def test_a_renewal_that_the_kernel_refuses_ends_the_lease() -> None:
     bench = Bench().holding()
     bench.keeper.refuse = {"hold"}
-    bench.run(60)
+    bench.run(100)
     assert bench.keeper.held == set()
     [lost] = bench.told(EventKind.LOST)
     assert "the kernel refuses to hold" in lost.text
