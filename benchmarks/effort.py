@@ -30,7 +30,7 @@ class Effort:
 
 
 FULL = Effort(
-    cuts=11,
+    cuts=21,
     stops=6,
     partition_s=10.0,
     healed_s=5.0,
@@ -38,13 +38,13 @@ FULL = Effort(
     loss_s=10.0,
     load_s=20.0,
     flaps=6,
-    rest_s=6.0,
+    rest_s=10.0,
     after_s=2.0,
     slow_cuts=3,
     slow_stops=2,
 )
 QUICK = Effort(
-    cuts=4,
+    cuts=11,
     stops=2,
     partition_s=3.0,
     healed_s=2.5,
@@ -52,7 +52,7 @@ QUICK = Effort(
     loss_s=3.0,
     load_s=5.0,
     flaps=3,
-    rest_s=3.0,
+    rest_s=5.0,
     after_s=1.0,
     slow_cuts=2,
     slow_stops=1,

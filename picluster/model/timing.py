@@ -32,9 +32,9 @@ DRIFT_RATIO = 0.01
 class Timing:
     """The timers of a cluster, in milliseconds. `picluster.model.timing` has the formulas."""
 
-    lease_ms: int = 190
+    lease_ms: int = 175
     """T: how long a confirmed claim entitles the holder to answer. Shorter: quicker takeover. Longer: calmer when loaded."""
-    renewal_ms: int = 76
+    renewal_ms: int = 70
     """R: time between two renewals, at most 2/5 T. A lost one is not waited for: it is repeated after `retry_ms`, so what is
     between R and T is for retries. Longer: cheaper, and the address is back sooner on average. Shorter: a holder that is
     kept from running may be late by T - R."""

@@ -15,7 +15,7 @@ from tests.agent.workbench import MS, STRANGER, TWO_ADDRESSES, Bench, releases
 
 def test_the_slate_is_clean_and_the_term_written_down_before_the_first_word() -> None:
     bench = Bench(TWO_ADDRESSES)
-    assert bench.history() == [("clean slate", "web", "dns"), ("remember", "190000")]
+    assert bench.history() == [("clean slate", "web", "dns"), ("remember", "175000")]
     bench.agent.start()
     bench.step()
     words = [entry[0] for entry in bench.history()]

@@ -52,10 +52,10 @@ def test_every_kind_of_node_wakes_up_hears_and_works(small: Survey) -> None:
 
 
 def test_a_holder_renews_as_often_as_the_timing_says(small: Survey) -> None:
-    """Every 76 ms it asks one voter of the other two, and hears an answer; half as often it is asked by the other holder.
+    """Every 70 ms it asks one voter of the other two, and hears an answer; half as often it is asked by the other holder.
     Two heartbeats come with every fourth renewal."""
     holder = small.curve(3, Kind.HOLDER)[0]
-    renewals = 1_000 / 76
+    renewals = 1_000 / 70
     expected = renewals * (1 + 1 / 2 + 2 / 4)
     assert expected - 2 <= holder.sent <= expected + 2
     assert expected - 2 <= holder.heard <= expected + 2

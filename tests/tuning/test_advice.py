@@ -166,7 +166,7 @@ def test_the_report_has_the_formula_with_its_values() -> None:
     lines = report.splitlines()
     assert lines[0] == "pi1: 1,500 rounds in 60 s, 30 of them lost (milliseconds below)"
     assert any(
-        line.split() == ["failover.lease_ms", "190", str(lease_ms(measured(lost=30, tick_ns=4_000_000)))] for line in lines
+        line.split() == ["failover.lease_ms", "175", str(lease_ms(measured(lost=30, tick_ns=4_000_000)))] for line in lines
     )
     assert "lost   = f × c^(rounds − 1) / renewal" in report
     assert f"0.02 × {(1 / 17) ** 0.3:.3g}^20 / 54 ms" in report, "c is brought up for a retry of 3 ms in place of 10"
