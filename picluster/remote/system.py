@@ -18,6 +18,8 @@ HOST_NAME, HOSTS = "/etc/hostname", "/etc/hosts"
 KERNELS_NAME = "/proc/sys/kernel/hostname"
 OWN_ADDRESS = "127.0.1.1"
 """Debian's, for a host whose address may change (Debian reference, 5.1.1)."""
+CHANGES = {"locale-gen": ("/usr/lib/locale/locale-archive",)}
+"""Files that a command is known to change: kept before it is run, like any."""
 
 
 def change_host_name(work: Work, step: dict[str, Any]) -> bool:
@@ -64,6 +66,8 @@ def run(work: Work, step: dict[str, Any]) -> bool:
     """The step `run`. What it changed only the command knows, so it always counts as a change."""
     words = [str(word) for word in step["words"]]
     remember_accounts(work, words)
+    for path in CHANGES.get(words[0].rpartition("/")[2], ()):
+        work.manifest.keep(path)
     work.node.commands.run(*words, tell=work.tell)
     return True
 

@@ -68,13 +68,17 @@ def restore_unit(work: Work, entry: dict[str, Any]) -> bool:
 
 
 def reload_units(work: Work, names: Iterable[str]) -> bool:
-    """Units that are not ours read again what was put back; those that do not run have nothing to read."""
+    """Units that are not ours read again what was put back; those that do not run have nothing to read. One that refuses is
+    told of: its files are as they were, so what it lacks is not ours."""
     if work.units_written:
         _control(work, "daemon-reload")
         work.units_written = False
     running = [name for name in names if _look(work.node, name)["ActiveState"] in RUNS]
     for name in running:
-        _control(work, "reload-or-restart", name)
+        try:
+            _control(work, "reload-or-restart", name)
+        except Failure as failure:
+            work.tell(str(failure))
     return bool(running)
 
 

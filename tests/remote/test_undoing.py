@@ -119,6 +119,15 @@ def test_units_that_read_our_files_read_theirs_again(node: Pretended) -> None:
     assert "systemctl reload-or-restart app.service" not in again
 
 
+def test_a_unit_that_refuses_its_own_files_does_not_stop_the_reset(node: Pretended) -> None:
+    node.unit("ssh.service", enabled="enabled", active="active")
+    node.do(write("/etc/ssh/sshd_config.d/ours.conf", b"ours", owner=OWN), unit("ssh.service", state="reloaded"))
+    (node.home / "refuses").touch()
+    reset(node)
+    assert any("Job for ssh.service failed" in line for line in node.said)
+    assert not node.at(STATE).exists()
+
+
 def test_the_time_of_a_file_comes_back_too(node: Pretended) -> None:
     place = node.put("/etc/app.conf", "theirs")
     os.utime(place, ns=(10**18, 10**18))
@@ -181,6 +190,15 @@ def test_what_a_cut_write_left_beside_goes_too(node: Pretended) -> None:
     left = node.put("/etc/.app.conf.picluster-new", "half")
     reset(node)
     assert not left.exists()
+
+
+def test_what_a_command_is_known_to_change_comes_back(node: Pretended) -> None:
+    archive = node.put("/usr/lib/locale/locale-archive", "C")
+    node.play("locale-gen", f"open({str(archive)!r}, 'a').write('de_DE')")
+    node.do(run("locale-gen"))
+    assert archive.read_text() == "Cde_DE"
+    reset(node)
+    assert archive.read_text() == "C"
 
 
 def test_a_failure_is_told_and_the_next_reset_goes_on(node: Pretended) -> None:
