@@ -20,6 +20,13 @@ from picluster.errors import PiclusterError
 VERBS = {
     "demo": "a stack of virtual Pis on this machine: pull the plug, watch the address move",
     "lab": "virtual Pis that really boot, and stay up between commands (root)",
+    "up": "make all nodes what the inventory says, from fresh Pis on; shows the plan first",
+    "run": "a command on all nodes, side by side",
+    "ssh": "log in on a node",
+    "logs": "what the agents say, of all nodes or some",
+    "reboot": "reboot nodes, one after the other if wanted",
+    "shutdown": "shut nodes down, so that their plugs may be pulled",
+    "reset": "take away from a node what was brought there",
     "watch": "the live dashboard of a running cluster",
     "status": "one look at a running cluster; exit code 0 healthy, 1 degraded, 2 down",
     "standby": "on this node: hold nothing until told otherwise, and go on voting",
@@ -35,7 +42,7 @@ VERBS = {
 }
 """Every verb and its line of help. `picluster.cli.VERB` has `add_arguments(parser)` and `run(arguments) -> int`."""
 
-CONSOLE_LIBRARY = "rich"
+CONSOLE_LIBRARIES = {"rich": "which draws", "fabric": "which speaks SSH", "paramiko": "which speaks SSH"}
 """What a node does without that runs an agent alone."""
 
 
@@ -71,10 +78,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{program}: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != CONSOLE_LIBRARY:
+        library = (error.name or "").partition(".")[0]
+        if library not in CONSOLE_LIBRARIES:
             raise
-        mend = f"{sys.executable} -m pip install {CONSOLE_LIBRARY}"
-        print(f"{program}: the Python library {CONSOLE_LIBRARY} is missing, which draws; run: {mend}", file=sys.stderr)
+        mend = f"{sys.executable} -m pip install {library}"
+        what = f"the Python library {library} is missing, {CONSOLE_LIBRARIES[library]}"
+        print(f"{program}: {what}; run: {mend}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

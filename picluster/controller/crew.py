@@ -37,7 +37,7 @@ GRACE_S = 2.0
 """How long threads may take to notice that their connection was cut."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome(Generic[Value]):
     """What became of one node."""
 

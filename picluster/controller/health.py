@@ -20,7 +20,8 @@ __all__ = ["Account", "Standing", "ask_account", "judge", "read_account", "sees_
 
 ASK = (
     "import socket; agent = socket.socket(socket.AF_UNIX); agent.settimeout(10); "
-    'agent.connect("/run/picluster/agent.sock"); agent.sendall(b\'{"do": "status"}\\n\'); print(agent.makefile().readline())'
+    'agent.connect("/run/picluster/agent.sock"); agent.sendall(b\'{"do": "status"}\\n\'); '
+    "print(agent.makefile().readline().strip())"
 )
 """Asks the control socket. Not `picluster status`, whose imports would keep a small Pi busy for seconds."""
 ANSWER_S = 30.0

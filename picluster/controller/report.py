@@ -107,6 +107,5 @@ def _line(one: NodeReport, names: int, results: int) -> str:
 def _summary(report: Report) -> str:
     if report.failed:
         return f"{len(report.failed)} of {len(report.nodes)} nodes failed"
-    if all(one.state is State.NOTHING for one in report.nodes):
-        return "nothing to do"
-    return "not well" if report.troubles else "done"
+    done = "done" if report.changed else "nothing to do"
+    return f"{done}, but not all is well" if report.troubles else done

@@ -54,12 +54,18 @@ class Rolling:
         self._pause, self._patience_s = pause, patience_s
         self._lost: set[str] = set()
         """Nodes that are not reached: each is tried once, and does not hold up every look after that."""
+        self.silent: dict[str, str] = {}
+        """Nodes that did not say how they are when they were asked last, and why."""
 
     def accounts(self) -> dict[str, Account]:
         """What the agents of all nodes say that are reached and run one."""
         asked = [node for node in self._inventory.nodes if node.name not in self._lost]
         outcomes = self._crew.each(asked, lambda node, shell: ask_account(shell, node.name), ANSWER_S, quietly=True)
         self._lost |= {name for name, outcome in outcomes.items() if isinstance(outcome.failure, AccessError)}
+        self.silent |= {name: str(outcome.failure) for name, outcome in outcomes.items()}
+        for name, outcome in outcomes.items():
+            if outcome.ok:
+                del self.silent[name]
         return {name: outcome.value for name, outcome in outcomes.items() if outcome.value is not None}
 
     def until_well(self, nodes: Iterable[Node]) -> Standing:

@@ -206,7 +206,8 @@ class Up:
             f"{one.name} ({one.address}) does not answer this machine, though {holders[one.name].name} holds it"
             for one in silent
         )
-        return (*standing.troubles(), *unreached)
+        silent_agents = (f"{name}: {why}" for name, why in self._rolling.silent.items())
+        return (*silent_agents, *standing.troubles(), *unreached)
 
     def _node(self, name: str) -> Node:
         node = self._inventory.node(name)

@@ -69,7 +69,7 @@ def test_every_verb_has_its_place_in_the_readme(verb: str) -> None:
 
 def test_every_module_of_the_command_line_is_a_verb_or_shared() -> None:
     modules = {path.stem for path in (ROOT / "picluster" / "cli").glob("*.py")} - {"__init__"}
-    assert modules - set(VERBS) == {"main", "joining", "local"}
+    assert modules - set(VERBS) == {"main", "joining", "local", "controlling", "watching"}
 
 
 def test_help_is_on_the_output_and_complaints_are_not() -> None:
@@ -137,6 +137,20 @@ WRONG = [
     ["completion"],
     ["completion", "tcsh"],
     ["check", "good.toml", "--colour"],
+    ["up"],
+    ["up", "missing.toml"],
+    ["up", "good.toml", "--limit", "pi99"],
+    ["up", "good.toml", "--only", "everything"],
+    ["up", "good.toml", "--json"],
+    ["run"],
+    ["run", "-i", "good.toml"],
+    ["run", "-i", "good.toml", "--timeout", "0", "--", "uptime"],
+    ["ssh"],
+    ["ssh", "pi99", "-i", "good.toml"],
+    ["logs", "pi99", "-i", "good.toml"],
+    ["reboot", "-i", "missing.toml"],
+    ["shutdown", "-i", "good.toml"],
+    ["reset", "pi99", "-i", "good.toml"],
 ]
 
 

@@ -28,7 +28,7 @@ def test_the_table_is_read_at_a_glance() -> None:
 def test_what_is_not_well_is_told() -> None:
     troubles = ("web is held by nobody",)
     told = lines(Report((CHANGED,), 12.0, Standing({}, {"web": None}, 2, 3), troubles))
-    assert told[1:] == ["✗ web is held by nobody", "not well in 12.0 s"]
+    assert told[1:] == ["✗ web is held by nobody", "done, but not all is well in 12.0 s"]
 
 
 def test_words_for_one_and_for_rebooted() -> None:
