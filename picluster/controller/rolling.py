@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TypeVar
 
 from picluster.controller.crew import Crew, Outcome, Task
@@ -68,15 +68,16 @@ class Rolling:
                 del self.silent[name]
         return {name: outcome.value for name, outcome in outcomes.items() if outcome.value is not None}
 
-    def until_well(self, nodes: Iterable[Node]) -> Standing:
-        """How the stack stands, as soon as these nodes are heard and all addresses are held, or when patience is over."""
+    def until_well(self, nodes: Iterable[Node], dark: Collection[str] = ()) -> Standing:
+        """How the stack stands, as soon as these nodes are heard and all addresses are held, or when patience is over.
+        Addresses that are `dark` anyway are not waited for."""
         names = frozenset(node.name for node in nodes)
         voters = self._inventory.configuration.voters
         began_s = time.monotonic()
         while True:
             accounts = self.accounts()
             standing = judge(self._inventory, accounts)
-            if not names & standing.unheard.keys() and None not in standing.holders.values():
+            if not names & standing.unheard.keys() and dark_in(standing) <= frozenset(dark):
                 return standing
             # Where too few agents run for a majority, others have to be set up first: waiting will not help.
             hopeless = sum(voter in accounts for voter in voters) < standing.needed
@@ -87,17 +88,21 @@ class Rolling:
     def one_by_one(
         self, nodes: Iterable[Node], task: Task[Value], silence_s: float, stage: str
     ) -> dict[str, Outcome[Value]]:
-        """Do the task with one after the other. After the first that fails or is not heard again, the others are refused."""
+        """Do the task with one after the other. After the first that fails or is not heard again, the others are refused.
+
+        What was not well before is not asked for afterwards: a stack that is down can be mended one by one, too.
+        """
         outcomes: dict[str, Outcome[Value]] = {}
         failed = ""
         accounts = self.accounts()
         for node in in_order(self._inventory, nodes, holders_of(judge(self._inventory, accounts))):
+            before = judge(self._inventory, accounts)
             why_not = f"{failed} did not come back well" if failed else self._needed(accounts, node)
             if why_not:
                 outcomes[node.name] = self._refusal(node, ProvisionError(f"left as it was: {why_not}"))
                 continue
             outcomes |= self._crew.each([node], task, silence_s, stage)
-            if outcomes[node.name].ok and not self._heard_again(node):
+            if outcomes[node.name].ok and not self._is_back(node, before):
                 late = (
                     f"its agent is not heard by a majority within {self._patience_s:.0f} s; see picluster logs {node.name}"
                 )
@@ -118,9 +123,15 @@ class Rolling:
         why_not = spared(self._inventory, accounts, [node.name]) if missing else ""
         return f"{why_not}; bring back {' and '.join(missing)} first" if why_not else ""
 
-    def _heard_again(self, node: Node) -> bool:
+    def _is_back(self, node: Node, before: Standing) -> bool:
+        """As well as it was before its turn."""
         self._lost.discard(node.name)
-        return node.name not in self.until_well([node]).unheard
+        return node.name in before.unheard or node.name not in self.until_well([node], dark_in(before)).unheard
+
+
+def dark_in(standing: Standing) -> frozenset[str]:
+    """Addresses that nobody holds."""
+    return frozenset(address for address, holder in standing.holders.items() if holder is None)
 
 
 def holders_of(standing: Standing) -> tuple[str, ...]:

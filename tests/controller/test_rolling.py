@@ -98,6 +98,25 @@ def test_where_one_is_not_heard_again_the_rest_is_left_as_it_is(stack: Stack) ->
     assert stack.heard.of("pi3", Kind.FAILED), "told"
 
 
+def test_a_stack_that_is_down_is_mended_one_by_one_too(stack: Stack) -> None:
+    stack.status.running.clear()
+    with stack.crew() as crew:
+        outcomes = reboot_rolling(stack.rolling(crew), crew, stack.inventory.nodes, no_pause)
+    assert stack.order == ["pi4", "pi1", "pi2", "pi3"]
+    assert all(outcome.ok for outcome in outcomes.values())
+
+
+def test_an_address_that_was_dark_before_is_not_waited_for(stack: Stack) -> None:
+    stack.status.holder = None
+    with stack.crew() as crew:
+        outcomes = reboot_rolling(Rolling(crew, stack.inventory, forbid_pause), crew, stack.inventory.nodes, no_pause)
+    assert all(outcome.ok for outcome in outcomes.values())
+
+
+def forbid_pause(_seconds: float) -> None:
+    raise AssertionError("nothing is waited for")
+
+
 def test_no_voter_goes_where_a_majority_needs_it(stack: Stack) -> None:
     stack.off.add("pi3")
     stack.status.running.discard("pi3")
