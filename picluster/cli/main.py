@@ -20,7 +20,10 @@ from picluster.errors import PiclusterError
 VERBS = {
     "demo": "a stack of virtual Pis on this machine: pull the plug, watch the address move",
     "lab": "virtual Pis that really boot, and stay up between commands (root)",
+    "new": "begin a cluster: an inventory, and the secrets that go with it",
     "up": "make all nodes what the inventory says, from fresh Pis on; shows the plan first",
+    "upgrade": "new software, one node after the other, the holder last",
+    "node": "add a node, remove or replace one, while the cluster runs",
     "run": "a command on all nodes, side by side",
     "ssh": "log in on a node",
     "logs": "what the agents say, of all nodes or some",
@@ -29,14 +32,15 @@ VERBS = {
     "reset": "take away from a node what was brought there",
     "watch": "the live dashboard of a running cluster",
     "status": "one look at a running cluster; exit code 0 healthy, 1 degraded, 2 down",
-    "standby": "on this node: hold nothing until told otherwise, and go on voting",
-    "active": "on this node: take part again",
+    "standby": "on this node, or another one: hold nothing until told otherwise, and go on voting",
+    "active": "on this node, or another one: take part again",
     "reload": "on this node: read configuration, inventory and keys again",
-    "move": "on the holder: hand a floating address to another node",
+    "move": "hand a floating address to another node",
     "tune": "measure how short a lease can be here, and write it to the inventory",
     "agent": "the daemon on each node, in the foreground",
+    "forget-host": "forget a node's host key, since its card was flashed again",
     "check": "check an inventory and print what it means",
-    "key": "make a cluster key",
+    "key": "make a cluster key, or change that of a running cluster",
     "simulate": "the failover rules under seeded faults",
     "completion": "print the completion script for a shell",
 }
@@ -51,8 +55,12 @@ class Verb(Protocol):
     def run(self, arguments: argparse.Namespace) -> int: ...
 
 
+def module_of(verb: str) -> str:
+    return f"picluster.cli.{verb.replace('-', '_')}"
+
+
 def load(verb: str) -> Verb:
-    module: Verb = importlib.import_module(f"picluster.cli.{verb}")
+    module: Verb = importlib.import_module(module_of(verb))
     return module
 
 
@@ -60,7 +68,7 @@ def parser_of(verb: str) -> argparse.ArgumentParser:
     module = load(verb)
     parser = argparse.ArgumentParser(
         prog=f"picluster {verb}",
-        description=sys.modules[f"picluster.cli.{verb}"].__doc__,
+        description=sys.modules[module_of(verb)].__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(parser)

@@ -69,7 +69,7 @@ def test_every_verb_has_its_place_in_the_readme(verb: str) -> None:
 
 def test_every_module_of_the_command_line_is_a_verb_or_shared() -> None:
     modules = {path.stem for path in (ROOT / "picluster" / "cli").glob("*.py")} - {"__init__"}
-    assert modules - set(VERBS) == {"main", "joining", "local", "controlling", "watching"}
+    assert modules - {verb.replace("-", "_") for verb in VERBS} == {"main", "joining", "local", "controlling", "watching"}
 
 
 def test_help_is_on_the_output_and_complaints_are_not() -> None:
@@ -151,6 +151,20 @@ WRONG = [
     ["reboot", "-i", "missing.toml"],
     ["shutdown", "-i", "good.toml"],
     ["reset", "pi99", "-i", "good.toml"],
+    ["upgrade", "missing.toml"],
+    ["upgrade", "good.toml"],
+    ["node"],
+    ["node", "add"],
+    ["node", "add", "pi4", "missing.toml"],
+    ["node", "remove", "pi1", "good.toml"],
+    ["node", "replace", "pi1", "good.toml", "--reset"],
+    ["forget-host"],
+    ["forget-host", "pi99", "-i", "good.toml"],
+    ["key", "rotate", "missing.toml"],
+    ["key", "rotate", "good.toml"],
+    ["key", "home.key", "good.toml"],
+    ["standby", "pi99", "-i", "good.toml"],
+    ["move", "web", "--to", "pi2", "-i", "missing.toml"],
 ]
 
 
