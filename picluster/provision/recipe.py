@@ -91,8 +91,9 @@ def _key(scene: Scene) -> Iterator[Resource]:
 
 
 def _no_passwords(scene: Scene) -> Iterator[Resource]:
-    """sshd checks its files before it is asked to read them: one that it would refuse is never in force."""
-    if scene.guest or scene.keys_elsewhere:
+    """sshd checks its files before it is asked to read them: one that it would refuse is never in force. What lets the
+    controller in without such files is another program, and is left alone."""
+    if scene.guest or scene.keys_elsewhere or SSHD_CONFIG not in scene.facts.files:
         return
     root = "prohibit-password" if scene.node.access.user == "root" else "no"
     text = f"{SSH_LOGIN}PermitRootLogin {root}\n{SSH_SILENCE}"
@@ -128,7 +129,7 @@ _ALL_SORTS = (
     Facts(
         interfaces=_WIFI,
         cloud_init="done",
-        files={COMMAND_LINE: _a_file(""), WATCHDOG: _a_file("inactive")},
+        files={COMMAND_LINE: _a_file(""), WATCHDOG: _a_file("inactive"), SSHD_CONFIG: _a_file("")},
         packages={"raspberrypi-sys-mods": "", "rpi-swap": ""},
         units={NETWORK_MANAGER: _RUNS, "ssh.service": _RUNS, "avahi-daemon.service": _RUNS},
     ),

@@ -269,6 +269,13 @@ def test_sshd_that_looks_for_keys_elsewhere_keeps_its_passwords() -> None:
     assert any("AuthorizedKeysFile" in note for note in found.notes)
 
 
+def test_another_server_for_ssh_is_left_alone() -> None:
+    files = {path: fact for path, fact in TRIXIE.files.items() if path != "/etc/ssh/sshd_config"}
+    found = plan("pi1", replace(TRIXIE, files=files))
+    assert not [path for path in written(found) if path.startswith("/etc/ssh")]
+    assert "sshd" not in what(found)
+
+
 def test_sshd_that_reads_no_drop_ins_is_told_to() -> None:
     found = plan("pi1", replace(TRIXIE, files={**TRIXIE.files, "/etc/ssh/sshd_config": a_file("UsePAM yes\n", 0o600)}))
     assert written(found)["/etc/ssh/sshd_config"] == "Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\n"

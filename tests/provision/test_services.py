@@ -89,6 +89,16 @@ def test_a_handler_that_was_cut_off_is_found_missing() -> None:
         assert changes(obey(then, rest)) == ()
 
 
+def test_what_it_lived_by_at_last_counts_even_where_no_file_changes_now() -> None:
+    """Such as when a newer recipe has it live by one file more."""
+    settled = obey(OLD, [step for change in changes(OLD) for step in change.steps])
+    more = TextFile("agent", "/etc/more", b"more\n")
+    wider = replace(SERVICE, restart_for=(UNIT_FILE, more))
+    there = replace(settled, files={**settled.files, "/etc/more": a_file("more\n")})
+    (change,) = changes(there, [UNIT_FILE, more, SETTINGS, wider])
+    assert (change.what, change.reason) == ("x", "runs with what was there before")
+
+
 def test_a_change_that_is_taken_back_by_hand_is_not_believed() -> None:
     """Somebody edits our file and restarts the service; the stamp still says that all is well."""
     settled = obey(OLD, [step for change in changes(OLD) for step in change.steps])
