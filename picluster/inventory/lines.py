@@ -26,6 +26,14 @@ class Statement:
 
     path: KeyPath
     line: int
+    header: KeyPath | None = None
+    """The header that it stands under, empty at the top; None: it is a header itself."""
+    begin: int = 0
+    """Offsets into the text: where it begins,"""
+    value: int = 0
+    """where its value does,"""
+    end: int = 0
+    """and where that ends, before blanks and a comment."""
 
 
 class Lines:
@@ -59,6 +67,12 @@ def statements(text: str) -> list[Statement]:
     return _Scanner(text).scan()
 
 
+def items(text: str, begin: int, end: int) -> list[tuple[int, int]]:
+    """Where the items of a list or of an inline table stand in a text: `begin` is the offset of the opening bracket, `end`
+    that after the closing one."""
+    return _Scanner(text).items(begin, end)
+
+
 class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
@@ -69,19 +83,48 @@ class _Scanner:
 
     def scan(self) -> list[Statement]:
         while self._skip_to_statement():
-            is_header = self.text[self.at] == "["
+            begin = self.at
+            is_header = self.text[begin] == "["
             if is_header:
                 self._skip_all("[")
             self._mark_line()
             key = self._key_until("]" if is_header else "=")
             if key is None:
                 break
-            self.found.append(Statement(key if is_header else self.header + key, self.line))
             if is_header:
                 self.header = key
                 self._skip_all("]")
-            self._skip_value()
+            else:
+                self.at += 1
+            self._skip_blanks()
+            path, header = (key, None) if is_header else (self.header + key, self.header)
+            value = self.at
+            self.found.append(Statement(path, self.line, header, begin, value, self._skip_value(value)))
         return self.found
+
+    def items(self, begin: int, end: int) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
+        within, depth = False, 0
+        self.at = begin + 1
+        while self.at < end - 1:
+            character = self.text[self.at]
+            if character == "#":
+                self._skip_comment()
+            elif character.isspace():
+                self.at += 1
+            elif character == "," and not depth:
+                within = False
+                self.at += 1
+            else:
+                first = found.pop()[0] if within else self.at
+                within = True
+                if character in QUOTES:
+                    self._skip_string()
+                else:
+                    depth += (character in OPENING) - (character in CLOSING)
+                    self.at += 1
+                found.append((first, self.at))
+        return found
 
     def _skip_to_statement(self) -> bool:
         """Over blanks and comments; False at the end of the text."""
@@ -114,25 +157,32 @@ class _Scanner:
         while self.text.startswith(character, self.at):
             self.at += 1
 
+    def _skip_blanks(self) -> None:
+        while self.text.startswith((" ", "\t"), self.at):
+            self.at += 1
+
     def _skip_comment(self) -> None:
         end = self.text.find("\n", self.at)
         self.at = len(self.text) if end < 0 else end
 
-    def _skip_value(self) -> None:
-        """To the end of the line on which no bracket and no string is open any more."""
-        depth = 0
+    def _skip_value(self, begin: int) -> int:
+        """To the end of the line on which no bracket and no string is open any more; returns where the value itself ends."""
+        depth, end = 0, begin
         while self.at < len(self.text):
             character = self.text[self.at]
             if character in QUOTES:
                 self._skip_string()
+                end = self.at
                 continue
             if character == "#":
                 self._skip_comment()
                 continue
             if character == "\n" and depth <= 0:
-                return
+                break
             depth += (character in OPENING) - (character in CLOSING)
             self.at += 1
+            end = end if character.isspace() else self.at
+        return end
 
     def _skip_string(self) -> None:
         """Over a string of any of the four kinds. Only the ones in double quotes know escapes."""

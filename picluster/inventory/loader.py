@@ -46,7 +46,7 @@ def _read(root: Table) -> Inventory:
         {address.name: (address, address_sections[address.name]) for address in floating},
         network.gateway,
     )
-    voters, tie_breaker = read_quorum(root.section("quorum"), nodes, network)
+    voters, tie_breaker = read_quorum(root.section("quorum"), nodes, network, epoch)
     timing = read_timing(root.section("failover"))
     configuration = Configuration(epoch, voters, floating, timing, tie_breaker)
     system = read_system(root.section("system"))

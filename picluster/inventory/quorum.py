@@ -1,5 +1,6 @@
 """The section `[quorum]`: whose grants count. A majority of the voters decides, so their number should be odd: the fourth
-voter lets no more of them fail than the third did.
+voter lets no more of them fail than the third did. Yet voters come and go one at a time, one in each epoch, so between two
+odd numbers there is an even one: from the second epoch on it is taken where the voters are named.
 
 With two voters a majority is both. A witness as the third makes that safe; without one, `two_node = "gateway"` lets the
 gateway's answer to ARP break the tie, with the limits that docs/inventory.md names.
@@ -14,9 +15,12 @@ from picluster.inventory.reader import Table, quoted, suggestion
 from picluster.model.inventory import MOST_VOTERS, Node, Role
 
 TIE_BREAKERS = ("gateway",)
+FIRST_EPOCH = 1
 
 
-def read_quorum(section: Table, nodes: Mapping[str, Node], network: Network) -> tuple[tuple[str, ...], bool]:
+def read_quorum(
+    section: Table, nodes: Mapping[str, Node], network: Network, epoch: int
+) -> tuple[tuple[str, ...], bool]:
     """The voters in the order of the file, and whether the gateway breaks their tie."""
     mistakes_before = len(section.findings.mistakes)
     named = section.names("voters")
@@ -28,7 +32,8 @@ def read_quorum(section: Table, nodes: Mapping[str, Node], network: Network) -> 
     if gateway_decides:
         _check_two_node(section, voters, nodes, network)
     else:
-        _check_number(section, voters, by_default=named is None)
+        on_the_way = named is not None and epoch > FIRST_EPOCH
+        _check_number(section, voters, by_default=named is None, on_the_way=on_the_way)
     return voters, gateway_decides
 
 
@@ -43,7 +48,7 @@ def _check_voters(section: Table, voters: tuple[str, ...], nodes: Mapping[str, N
             )
 
 
-def _check_number(section: Table, voters: tuple[str, ...], *, by_default: bool) -> None:
+def _check_number(section: Table, voters: tuple[str, ...], *, by_default: bool, on_the_way: bool) -> None:
     number = len(voters)
     source = "every node votes where voters are not named, and " if by_default else ""
     example = ", ".join(quoted(name) for name in voters[: min(number - 1, 5) | 1])
@@ -54,6 +59,8 @@ def _check_number(section: Table, voters: tuple[str, ...], *, by_default: bool) 
     elif number > MOST_VOTERS:
         wrong = f"{source}{number} voters are too many: each renewal waits for a majority of them"
         section.add("voters", wrong, f"Name {MOST_VOTERS} at most, such as voters = [{example}]")
+    elif on_the_way:
+        return
     elif number == 2:
         wrong = f"{source}two voters agree on nothing once one of them is silent"
         mend = 'Add a witness ([nodes.NAME] with role = "witness") as the third, or write two_node = "gateway"'
