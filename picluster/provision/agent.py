@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from picluster.provision.resources import Absent, Link, Lived, Resource, TextFile, ours
 from picluster.provision.scene import Scene
 from picluster.provision.services import Effect, Service
-from picluster.provision.settings import Software, User
+from picluster.provision.settings import OldSoftware, Software, User
 from picluster.provision.steps import run
 
 __all__ = ["configuration_digest", "resources"]
@@ -48,6 +48,7 @@ def resources(scene: Scene) -> Iterator[Resource]:
     yield pins
     restart_for = (software, described, service, pins, agent_toml)
     yield Service(PART, UNIT, restart_for, (inventory, key), stale=_stale(scene))
+    yield OldSoftware(PART, HOME)
 
 
 def software_digest(scene: Scene) -> str:

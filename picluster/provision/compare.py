@@ -82,10 +82,19 @@ def _changes(resources: Sequence[Resource], facts: Facts) -> Iterator[Change]:
 
 def _as_they_will_be(facts: Facts, change: Change, pending: Sequence[str]) -> Facts:
     """What the resources after it will find: two may have something to say about one file."""
-    requests = [step.request for step in change.steps if step.do == "write"]
-    files = {str(request["path"]): _written(request) for request in requests}
-    stamps = {**facts.stamps, **dict.fromkeys(pending, PENDING)}
-    return replace(facts, files={**facts.files, **files}, stamps=stamps)
+    files = {str(request["path"]): _written(request) for request in _requests(change, "write")}
+    links = {str(request["path"]): str(request["target"]) for request in _requests(change, "link")}
+    stamps = {str(request["name"]): str(request["value"]) for request in _requests(change, "stamp")}
+    return replace(
+        facts,
+        files={**facts.files, **files},
+        links={**facts.links, **links},
+        stamps={**facts.stamps, **dict.fromkeys(pending, PENDING), **stamps},
+    )
+
+
+def _requests(change: Change, do: str) -> list[dict[str, Any]]:
+    return [step.request for step in change.steps if step.do == do]
 
 
 def _written(request: dict[str, Any]) -> FileFact:

@@ -69,7 +69,7 @@ def _obstacles(scene: Scene) -> Iterator[str]:
         yield f"it runs {facts.system or 'an unknown system'}. Give it Raspberry Pi OS, Debian or Ubuntu"
     if reason := why_not(facts):
         yield reason
-    if scene.node.serial and facts.serial and facts.serial != scene.node.serial:
+    if scene.node.serial and facts.serial and _plain(facts.serial) != _plain(scene.node.serial):
         mend = f"If it is to be {scene.node.name} now, mend `serial` in the inventory; if not, see which card is in which Pi"
         yield f"this board has the serial number {facts.serial}, and the inventory says {scene.node.serial}. {mend}"
     if facts.agent is not None:
@@ -77,6 +77,11 @@ def _obstacles(scene: Scene) -> Iterator[str]:
     if facts.read_only:
         mend = "Look why (dmesg): a card that fails does that. Or switch the overlay file system off (raspi-config)"
         yield f"its root file system is read-only. {mend}"
+
+
+def _plain(serial: str) -> str:
+    """As the agent compares them, too: some tools leave the zeros in front away."""
+    return serial.lstrip("0").lower()
 
 
 def _strangers(scene: Scene, agent: AgentFact) -> Iterator[str]:

@@ -16,12 +16,14 @@ from picluster.provision.plan import Change
 from picluster.provision.resources import Line, difference
 from picluster.provision.steps import Blob, Step
 
-__all__ = ["Clock", "HostName", "Locale", "Packages", "Software", "Sysctl", "TimeZone", "User"]
+__all__ = ["Clock", "HostName", "Locale", "OldSoftware", "Packages", "Software", "Sysctl", "TimeZone", "User"]
 
 CLOCK_ERROR_S = 60.0
 """A clock that is further away is set at once: certificates and package lists are refused over less. What is nearer is left
 to the node's own synchronisation, which does not jump."""
 SPANS = ((365 * 86_400, "years"), (86_400, "days"), (3_600, "hours"), (60, "minutes"))
+ENVIRONMENTS = "environments"
+"""The stamp that lists the places of all environments that were ever begun and not yet removed, one a line."""
 SAME_ZONES = {"Etc/UTC": "UTC", "": "UTC"}
 """A node without /etc/localtime has UTC (man 5 localtime)."""
 
@@ -200,7 +202,8 @@ class Software:
     def question(self) -> Question:
         # Not the place below its digest: the wheels are chosen by what the node answers, so nobody knows it yet.
         blobs = tuple(wheel.digest for wheel in self.wheels)
-        return Question(secrets=(f"{self.link}/bin/{self.program}",), links=(self.link,), blobs=blobs)
+        program = f"{self.link}/bin/{self.program}"
+        return Question(secrets=(program,), links=(self.link,), stamps=(ENVIRONMENTS,), blobs=blobs)
 
     @property
     def mark(self) -> str:
@@ -212,8 +215,29 @@ class Software:
         if found == self.path and whole:
             return
         reason = "missing" if found is None else "is another version" if found != self.path else "is not whole"
+        places = sorted({*_places(facts, self.link), self.path})
+        listed = steps.stamp(ENVIRONMENTS, "\n".join(places))
         made = steps.environment(self.path, self.wheels, self.program)
-        yield Change(self.part, "software", reason, (made, steps.link(self.link, self.path)))
+        yield Change(self.part, "software", reason, (listed, made, steps.link(self.link, self.path)))
+
+
+@dataclass(frozen=True, slots=True)
+class OldSoftware:
+    """Environments that the link does not lead to any more. They go after the restart: until then it runs in one."""
+
+    part: str
+    link: str
+
+    @property
+    def question(self) -> Question:
+        return Question(links=(self.link,), stamps=(ENVIRONMENTS,))
+
+    def changes(self, facts: Facts) -> Iterator[Change]:
+        current = facts.links.get(self.link, "")
+        old = [place for place in _places(facts, self.link) if place != current]
+        if old:
+            removed = (steps.remove(place) for place in old)
+            yield Change(self.part, "old software", "is not needed any more", (*removed, steps.stamp(ENVIRONMENTS, current)))
 
 
 def span(seconds: float) -> str:
@@ -223,6 +247,12 @@ def span(seconds: float) -> str:
         if long >= 2 * unit:
             return f"{long / unit:.0f} {name}"
     return f"{long:.0f} seconds"
+
+
+def _places(facts: Facts, link: str) -> list[str]:
+    """Of all environments that may be there: those that are listed, and the one in use. By its name it has to be ours."""
+    places = {*facts.stamps.get(ENVIRONMENTS, "").splitlines(), facts.links.get(link, "")}
+    return sorted(place for place in places if place.startswith(f"{link}-"))
 
 
 def _content(facts: Facts, path: str) -> bytes:

@@ -229,7 +229,9 @@ def _write(facts: Facts, request: Request) -> Facts:
 
 
 def _remove(facts: Facts, request: Request) -> Facts:
-    return replace(facts, files={path: fact for path, fact in facts.files.items() if path != request["path"]})
+    gone = request["path"]
+    kept = {path: fact for path, fact in facts.files.items() if path != gone and not path.startswith(f"{gone}/")}
+    return replace(facts, files=kept)
 
 
 def _directory(facts: Facts, request: Request) -> Facts:

@@ -36,6 +36,7 @@ def test_an_obstacle_says_what_to_do(different: dict[str, Any], told: str) -> No
 
 def test_the_card_of_another_board() -> None:
     assert plan("pi1", BOOKWORM, inventory=SERIAL).problem == ""
+    assert plan("pi1", replace(BOOKWORM, serial="0010000000ABCDEF01"), inventory=SERIAL).problem == ""
     other = plan("pi1", replace(BOOKWORM, serial="10000000deadbeef"), inventory=SERIAL)
     assert "has the serial number 10000000deadbeef, and the inventory says 10000000abcdef01" in other.problem
     assert plan("pi1", replace(BOOKWORM, serial=""), inventory=SERIAL).problem == "", (

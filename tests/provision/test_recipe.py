@@ -333,10 +333,25 @@ def test_an_inventory_that_changed_is_read_and_a_new_version_is_started() -> Non
     assert "+epoch = 3 # mine" in found.changes[0].diff
     assert [step.request["state"] for step in found.steps if step.do == "unit"] == ["reloaded"]
     upgraded = plan("pi1", after, material=replace(MATERIAL, software="f" * 32))
-    assert what(upgraded) == ["software", "picluster"]
+    assert what(upgraded) == ["software", "picluster", "old software"]
     assert [step.request["state"] for step in upgraded.steps if step.do == "unit"] == ["restarted"]
     assert upgraded.changes[0].steps[-1].request["target"] != after.links["/opt/picluster"]
-    assert what(plan("pi1", replace(after, python="3.14.1"))) == ["software", "picluster"], "an upgraded system"
+    assert upgraded.changes[-1].steps[0].request["path"] == after.links["/opt/picluster"]
+    assert what(plan("pi1", replace(after, python="3.14.1"))) == what(upgraded), "an upgraded system"
+
+
+def test_an_upgrade_that_is_cut_off_arrives_and_leaves_one_environment() -> None:
+    """Whichever version is wanted after the cut: the new one, or the old one again."""
+    before = done("pi1", TRIXIE)
+    new = replace(MATERIAL, software="f" * 32)
+    steps = plan("pi1", before, material=new).steps
+    for count in range(len(steps)):
+        for material in (new, MATERIAL):
+            half = obey(before, steps[:count])
+            after = obey(half, plan("pi1", half, material=material).steps)
+            there = [path for path in after.files if path.startswith("/opt/picluster-")]
+            assert there == [f"{after.links['/opt/picluster']}/bin/picluster"], f"cut off after {count} steps"
+            assert not [change for change in plan("pi1", after, material=material).changes if change.steps]
 
 
 @pytest.mark.parametrize(

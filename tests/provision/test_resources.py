@@ -11,7 +11,7 @@ from picluster.errors import ProvisionError
 from picluster.provision.facts import Facts, FileFact
 from picluster.provision.plan import Change
 from picluster.provision.resources import Absent, Directory, Line, Link, Resource, TextFile, Words
-from picluster.provision.settings import Clock, HostName, Locale, Packages, Software, Sysctl, TimeZone, User
+from picluster.provision.settings import Clock, HostName, Locale, OldSoftware, Packages, Software, Sysctl, TimeZone, User
 from tests.provision.nodes import MATERIAL, NOW_S, a_file
 
 FILE = TextFile("system", "/etc/x.conf", b"colour = green\n", mode=0o640, owner="root:adm")
@@ -230,5 +230,20 @@ def test_software_counts_once_it_is_whole_and_linked() -> None:
     assert reason(old, there) == ""
     assert reason(old, replace(there, files={})) == "is not whole"
     change = only(new, there)
-    assert [step.do for step in change.steps] == ["environment", "link"]
-    assert change.steps[0].blobs == MATERIAL.wheels
+    assert [step.do for step in change.steps] == ["stamp", "environment", "link"]
+    assert change.steps[1].blobs == MATERIAL.wheels
+
+
+def test_old_software_goes_and_that_of_others_stays() -> None:
+    resource = OldSoftware("agent", "/opt/p")
+    assert reason(resource, Facts()) == ""
+    linked = Facts(links={"/opt/p": "/opt/p-2"})
+    assert reason(resource, linked) == ""
+    listed = replace(linked, stamps={"environments": "/opt/p-1\n/opt/p-2\n/srv/theirs"})
+    assert [step.request for step in only(resource, listed).steps] == [
+        {"do": "remove", "path": "/opt/p-1"},
+        {"do": "stamp", "name": "environments", "value": "/opt/p-2"},
+    ]
+    new = Software("agent", "/opt/p-3", "/opt/p", "p", MATERIAL.wheels)
+    theirs = only(new, Facts(links={"/opt/p": "/srv/theirs"}))
+    assert theirs.steps[0].request["value"] == "/opt/p-3"
