@@ -1,11 +1,14 @@
 """A lab of virtual Pis that really boot: Debian with systemd in each, the agent as its service. It needs root.
 
-  up      make the root file system if there is none yet (half a minute), and boot the Pis; they stay up
+  up      make the root file system if there is none yet (half a minute), and boot the Pis; they stay up. With --fresh each
+          is as a card from Raspberry Pi OS leaves it, with nothing of picluster: a place to try `new`, `up` and `reset`
   status  who has power, who is well, and who answers for the floating address
   cut     pull a Pi's power cable out        plug    put it in again: the same disk boots
   freeze  all of a Pi hangs but its kernel   thaw    it goes on
   reboot  shut a Pi down in good order, and boot it again
   shell   a shell on a Pi, or a command:  picluster lab shell pi1 journalctl -u picluster
+  run     a command of this machine in the Pis' network:  picluster lab run picluster up lab
+  flash   put a fresh card into a Pi, and boot it (in a fresh lab)
   down    end all, and leave nothing but the root file system for the next time
 
 After each deed it says what a client with 1,000 requests a second saw of it. docs/lab.md has more.
@@ -18,11 +21,18 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from picluster.lab import standing
-from picluster.lab.stack import FEWEST_PIS, MOST_PIS
+from picluster.lab.card import PASSWORD
+from picluster.lab.stack import FEWEST_PIS, FLOATING, MOST_PIS
 
+HOW_TO_GO_ON = f"""
+Each calls itself raspberrypi, and lets user pi in with the password {PASSWORD}, which its sudo wants too.
+In their network there is no internet, and {FLOATING["web"]} is free to float. Go on as with real ones:
+  picluster lab run picluster new lab
+  picluster lab run picluster up lab"""
 DEEDS = ("cut", "plug", "freeze", "thaw", "reboot")
 
 
@@ -30,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="do", required=True, metavar="VERB")
     up = verbs.add_parser("up", help="boot the Pis")
     up.add_argument("--nodes", type=int, default=FEWEST_PIS, help=f"{FEWEST_PIS} to {MOST_PIS} (default: %(default)s)")
+    up.add_argument("--fresh", action="store_true", help="Pis with fresh cards: nothing of picluster is on them")
     verbs.add_parser("down", help="end all")
     with_json = [up, verbs.add_parser("status", help="how all are")]
     for deed in DEEDS:
@@ -41,6 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shell = verbs.add_parser("shell", help="a shell on a Pi")
     shell.add_argument("pi")
     shell.add_argument("command", nargs=argparse.REMAINDER, help="a command, where it is not to be a shell")
+    beside = verbs.add_parser("run", help="a command of this machine in the Pis' network")
+    beside.add_argument("command", nargs=argparse.REMAINDER, help="a command, where it is not to be a shell")
+    flash = verbs.add_parser("flash", help="put a fresh card into a Pi")
+    flash.add_argument("pi")
+    flash.add_argument(
+        "--secrets", metavar="DIR", help="as picluster makes one: with the host key and the controller's from there"
+    )
+    with_json.append(flash)
     for verb in with_json:
         verb.add_argument("--json", action="store_true", help="print the answer as JSON")
 
@@ -48,19 +67,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     match arguments.do:
         case "up":
-            show(arguments, standing.bring_up(arguments.nodes, tell))
+            show(arguments, standing.bring_up(arguments.nodes, tell, fresh=arguments.fresh))
+            if arguments.fresh:
+                tell(HOW_TO_GO_ON)
         case "down":
             print("the lab is gone" if standing.take_down() else "no lab is up")
         case "status":
             show(arguments, standing.told(do="status"))
         case "shell":
-            command = standing.inside(arguments.pi, arguments.command)
-            sys.stdout.flush()
-            os.execvp(command[0], command)  # noqa: S606  the very point
+            become(standing.inside(arguments.pi, arguments.command))
+        case "run":
+            # So `picluster` is this very one, wherever it lies.
+            os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
+            become(standing.beside(arguments.command))
+        case "flash":
+            more = {"secrets": str(Path(arguments.secrets).resolve())} if arguments.secrets else {}
+            show(arguments, standing.told(do="flash", pi=arguments.pi, **more))
         case deed:
             agent = {"agent": "yes"} if getattr(arguments, "agent", False) else {}
             show(arguments, standing.told(do=deed, pi=arguments.pi, **agent))
     return 0
+
+
+def become(command: list[str]) -> NoReturn:
+    sys.stdout.flush()
+    os.execvp(command[0], command)  # noqa: S606  the very point
 
 
 def tell(text: str) -> None:

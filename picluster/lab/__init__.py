@@ -8,6 +8,7 @@
     machines     Pis that really boot, with the agent as a service, for root: each is a `machine` in a container of
                  systemd-nspawn, with a `disk` over a common `root_system`, and in `control_groups`. A `caretaker` keeps
                  them up between two commands of a person; `standing` is the person's end
+    fresh        the same with a fresh `card` in each, and nothing of picluster on it; apt finds `packages` at the switch
     mode         which of the two this machine can have, and how it is entered and left
     programs     starting and killing; `responder` is the service behind the floating address
     client       1,000 requests a second to that address, and with `frames` an audit of who would answer; asks no agent

@@ -1,13 +1,14 @@
 """Keeps a lab of booted Pis up between two commands, and does to it what `picluster lab` asks for.
 
-    python -m picluster.lab.caretaker SIZE
+    python -m picluster.lab.caretaker SIZE [fresh]
 
 It says `ready` once it listens, and logs on standard error. One JSON object a line, as with an agent's control socket:
 
     {"do": "status"}                            → {"ok": true, "pis": […], "addresses": {…}, "answering": "pi2", …}
     {"do": "cut", "pi": "pi1"}                  → {"ok": true, "held": "pi1", "then": "pi2", "outage_ms": 134.2, …}
     {"do": "plug" | "freeze" | "thaw" | "reboot", "pi": "pi1"}     the same; freeze may have "agent": "yes"
-    {"do": "where", "pi": "pi1"}                → {"ok": true, "group": "/sys/fs/cgroup/…"}
+    {"do": "flash", "pi": "pi1"}                the same, in a lab of fresh cards; it may have "secrets": a directory
+    {"do": "where", "pi": "pi1"}                → {"ok": true, "group": "/sys/fs/cgroup/…"}; "controller" is somewhere too
     {"do": "down"}                              → {"ok": true}, and it ends
 
 Everything that it starts lives in a PID namespace below it, so when it ends, however hard, all of it does.
@@ -16,6 +17,7 @@ Everything that it starts lives in a PID namespace below it, so when it ends, ho
 from __future__ import annotations
 
 import json
+import secrets
 import select
 import shutil
 import signal
@@ -28,8 +30,12 @@ from pathlib import Path
 from picluster.adapters.control import ControlSocket
 from picluster.agent.control import read_request
 from picluster.agent.plain import Plain
-from picluster.errors import ControlError, LabError, PiclusterError
-from picluster.lab.machines import MachineWorld, run_machines
+from picluster.errors import LabError, PiclusterError
+from picluster.lab.card import Card, card_of
+from picluster.lab.control_groups import ControlGroup
+from picluster.lab.fresh import FreshWorld, run_fresh
+from picluster.lab.machines import CONTROLLER, MachineWorld, run_machines
+from picluster.lab.programs import kill, start
 from picluster.lab.script import Director
 from picluster.lab.stack import Stack
 
@@ -50,8 +56,19 @@ class Caretaker:
         self._callers = callers
         self._director = Director(world)
         self._ending = False
+        self._desk = ControlGroup(f"{secrets.token_hex(4)}-{CONTROLLER}")
+        """Where one process sits in the controller's network, so that others find the way in."""
 
     def run(self) -> int:
+        with self._world.machine(CONTROLLER).entered():
+            sitter = start(self._desk.command("sleep", "infinity"), self._world.log(CONTROLLER))
+        try:
+            return self._run()
+        finally:
+            kill([sitter])
+            self._desk.remove()
+
+    def _run(self) -> int:
         for name in self._world.stack.names:
             self._world.plug(name)
         print("ready", flush=True)
@@ -91,17 +108,29 @@ class Caretaker:
                     "reboot": world.reboot,
                 }
                 return self._watched(partial(deeds[deed], name))
+            case "flash":
+                self._expect(name)
+                return self._watched(partial(self._flash, name, request.get("secrets", "")))
+            case "where" if name == CONTROLLER:
+                return {"group": str(self._desk.path)}
             case "where":
                 self._expect(name, powered=True)
                 return {"group": str(world.pi(name).group)}
             case unknown:
                 raise LabError(f"cannot do {unknown!r} to a lab")
 
-    def _expect(self, name: str, *, powered: bool) -> None:
+    def _flash(self, name: str, secrets_of: str) -> None:
+        if not isinstance(self._world, FreshWorld):
+            raise LabError("these Pis have no cards to flash. Bring up a lab of fresh ones: picluster lab up --fresh")
+        self._world.flash(name, card_of(Path(secrets_of), name) if secrets_of else Card())
+        self._world.plug(name)
+        self._world.until_reached(name)
+
+    def _expect(self, name: str, *, powered: bool | None = None) -> None:
         names = self._world.stack.names
         if name not in names:
             raise LabError(f"there is no {name!r} in this lab. There are: {', '.join(names)}")
-        if (name in self._world.powered) is not powered:
+        if powered is not None and (name in self._world.powered) is not powered:
             raise LabError(
                 f"{name} has no power. Run: picluster lab plug {name}" if powered else f"{name} has power already"
             )
@@ -131,14 +160,8 @@ class Caretaker:
         }
 
     def _status_of(self, name: str) -> dict[str, Plain]:
-        """Its state in its own eyes; empty where nobody can tell, or it has not met all the others yet."""
-        state = ""
-        if name in self._world.powered and name not in self._world.frozen:
-            try:
-                seen = self._world.status(name)
-                state = seen[name] if all(other in seen for other in self._world.powered) else ""
-            except ControlError:
-                state = ""
+        runs = name in self._world.powered and name not in self._world.frozen
+        state = self._world.state(name) if runs else ""
         power = "frozen" if name in self._world.frozen else "on" if name in self._world.powered else "off"
         return {"name": name, "power": power, "state": state, "addresses": list(self._world.stack.pi(name).addresses)}
 
@@ -147,8 +170,15 @@ def main(arguments: Sequence[str]) -> int:
     # The terminal that it was started from may go.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     callers = ControlSocket(RUN_DIR)
+    size, *kind = arguments
+
+    def keep(world: MachineWorld) -> int:
+        if isinstance(world, FreshWorld):
+            world.count(going=True)
+        return Caretaker(world, callers).run()
+
     try:
-        return run_machines(Stack(int(arguments[0])), lambda world: Caretaker(world, callers).run(), tell)
+        return (run_fresh if kind else run_machines)(Stack(int(size)), keep, tell)
     finally:
         callers.close()
         shutil.rmtree(RUN_DIR, ignore_errors=True)

@@ -18,6 +18,8 @@ from picluster.errors import LabError
 
 __all__ = ["ControlGroup", "sweep", "why_not"]
 
+JOIN = 'program=$0; while [ "$1" != -- ]; do echo $$ >"$1"; shift; done; shift; exec "$program" "$@"'
+"""For `sh -c`: enter the groups that are named, then become the program."""
 MOUNTS, OWN = Path("/proc/self/mountinfo"), Path("/proc/self/cgroup")
 PREFIX = "picluster-lab-"
 NO_MEMORY_CONTROLLER = "this system gives the memory controller of control groups to nobody below its own"
@@ -40,10 +42,11 @@ class ControlGroup:
         """Its directory in the hierarchy of version 2."""
         return self._unified
 
-    @property
-    def entrances(self) -> list[Path]:
-        """A process that writes its number into each of these belongs to the group from then on."""
-        return [place / "cgroup.procs" for place in self._all]
+    def command(self, program: str, *arguments: str) -> list[str]:
+        """What runs the program within the group: a process belongs to it once it has written its number into each of these
+        files."""
+        entrances = (str(place / "cgroup.procs") for place in self._all)
+        return ["sh", "-c", JOIN, program, *entrances, "--", *arguments]
 
     def freeze(self) -> None:
         """All stop running. In force when this returns."""

@@ -1,7 +1,8 @@
 """What lies on the disk of a machine lab's Pi: three layers, of which only the last one is its own.
 
     the Pi's own        what it writes; it outlives a power cut, and vanishes with the lab
-    software            this very picluster with what it imports, its unit, and a service to be asked; one for all Pis
+    what all share      this very picluster with what it imports, its unit, and a service to be asked; on a fresh card
+                        (`picluster.lab.card`) nothing of ours
     the root system     Debian or Ubuntu, `picluster.lab.root_system`
 
 The software is copied from around this process, as `pip install` into /opt/picluster would leave it. Compiled parts fit only
@@ -28,7 +29,9 @@ __all__ = [
     "UNIT",
     "add_user",
     "let_network_manager_run",
+    "put",
     "write_files",
+    "write_settings",
     "write_software",
 ]
 
@@ -69,6 +72,8 @@ MaxLevelConsole=info
 IDLE = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "console-getty.service")
 """What would only wake up in the midst of a test."""
 NETWORK_MANAGER = "NetworkManager.service"
+REACHABLE = ("ssh.service", "ssh.socket", "avahi-daemon.service", "avahi-daemon.socket")
+"""How people find a Pi and get in; Pis that have picluster already need neither."""
 PROFILE = """[connection]
 id=Wired connection 1
 uuid=5a8c1e0e-0c8e-4d4f-9d6b-7069636c7573
@@ -94,20 +99,31 @@ def write_software(layer: Path, port: int, addresses: Mapping[str, str]) -> None
         shutil.copytree(_package(name), library / name)
     compileall.compile_dir(library, quiet=2)
     program = layer / HOME / "bin" / "picluster"
-    _write(program, PROGRAM)
+    put(program, PROGRAM)
     program.chmod(0o755)
     link = layer / "usr/local/bin/picluster"
     link.parent.mkdir(parents=True)
     link.symlink_to(f"/{program.relative_to(layer)}")
     _write_units(layer, RESPONDER.format(port=port, addresses=" ".join(addresses.values())))
+    write_settings(layer, REACHABLE)
+
+
+def write_settings(layer: Path, masked: Collection[str] = ()) -> None:
+    """What any Pi needs to be one of a lab. These units never start, besides those that never do in a lab; NetworkManager is
+    one of them, until it is let."""
+    put(layer / "etc/systemd/journald.conf.d/lab.conf", JOURNAL)
+    units = layer / "etc/systemd/system"
+    units.mkdir(parents=True, exist_ok=True)
+    for unit in (*IDLE, NETWORK_MANAGER, *masked):
+        (units / unit).symlink_to("/dev/null")
 
 
 def write_files(root: Path, name: str, inventory: Path, key: Path) -> None:
     """What is each Pi's own: its name, and the agent's configuration. The user has to be there."""
-    _write(root / "etc/hostname", f"{name}\n")
-    _write(root / "etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
+    put(root / "etc/hostname", f"{name}\n")
+    put(root / "etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
     place = root / CONFIGURATION
-    _write(place / "agent.toml", f'node = "{name}"\n')
+    put(place / "agent.toml", f'node = "{name}"\n')
     shutil.copy(inventory, place / "cluster.toml")
     shutil.copy(key, place / "cluster.key")
     user = _user_of(root)
@@ -122,7 +138,7 @@ def let_network_manager_run(root: Path, addresses: Collection[str]) -> None:
         found = lines[ip_interface(address).version]
         found.append(f"address{len(found) + 1}={address}")
     profile = root / "etc/NetworkManager/system-connections/wired.nmconnection"
-    _write(profile, PROFILE.format(ipv4="\n".join(lines[4]), ipv6="\n".join(lines[6])))
+    put(profile, PROFILE.format(ipv4="\n".join(lines[4]), ipv6="\n".join(lines[6])))
     profile.chmod(0o600)
 
 
@@ -136,18 +152,15 @@ def add_user(root: Path) -> None:
 def _write_units(layer: Path, responder: str) -> None:
     data = Path(picluster.__file__).parent / "agent" / "systemd"
     units = layer / "etc/systemd/system"
-    _write(units / UNIT, (data / UNIT).read_text(encoding="utf-8"))
+    put(units / UNIT, (data / UNIT).read_text(encoding="utf-8"))
     if not _limits_can_be_raised():
-        _write(units / STAND_IN, PRIVILEGES)
-    _write(layer / "usr/lib/sysusers.d/picluster.conf", (data / "sysusers.conf").read_text(encoding="utf-8"))
-    _write(units / "responder.service", responder)
-    _write(layer / "etc/systemd/journald.conf.d/lab.conf", JOURNAL)
+        put(units / STAND_IN, PRIVILEGES)
+    put(layer / "usr/lib/sysusers.d/picluster.conf", (data / "sysusers.conf").read_text(encoding="utf-8"))
+    put(units / "responder.service", responder)
     wanted = units / "multi-user.target.wants"
     wanted.mkdir()
     for unit in (UNIT, "responder.service"):
         (wanted / unit).symlink_to(f"/etc/systemd/system/{unit}")
-    for unit in (*IDLE, NETWORK_MANAGER):
-        (units / unit).symlink_to("/dev/null")
 
 
 def _limits_can_be_raised() -> bool:
@@ -172,6 +185,7 @@ def _user_of(root: Path) -> int:
     raise LabError(f"{root} has no user picluster")
 
 
-def _write(path: Path, text: str) -> None:
+def put(path: Path, text: str) -> None:
+    """Write it, wherever that may be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

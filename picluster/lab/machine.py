@@ -24,8 +24,6 @@ REBOOTS = 133
 """The exit code of nspawn when what runs in it wants to boot anew."""
 CAPABILITIES = "CAP_NET_ADMIN,CAP_SYS_RESOURCE,CAP_IPC_LOCK"
 """What the root of a Pi may do and a container's may not, as a rule."""
-JOIN = 'program=$0; while [ "$1" != -- ]; do echo $$ >"$1"; shift; done; shift; exec "$program" "$@"'
-"""For `sh -c`: enter the groups that are named, then become the program."""
 OWN_SETTINGS = "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network"
 """In nspawn's environment: the Pi's root may change what /proc/sys/net says of its network, as NetworkManager does."""
 BOOTING_S = 20.0
@@ -49,9 +47,8 @@ class Machine:
 
     def boot(self, network: NetworkNamespace, log: Path) -> subprocess.Popen[bytes]:
         """Begin to; the console goes into the log."""
-        entrances = [str(entrance) for entrance in self._group.entrances]
-        command = ["env", OWN_SETTINGS, "sh", "-c", JOIN, "systemd-nspawn", *entrances, "--", *self._options(network)]
-        self._process = start(command, log)
+        command = self._group.command("systemd-nspawn", *self._options(network))
+        self._process = start(["env", OWN_SETTINGS, *command], log)
         return self._process
 
     def run(self, *words: str, check: bool = True) -> str:

@@ -18,10 +18,11 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from picluster.adapters.links import Links
 from picluster.adapters.namespaces import mount_memory, run_isolated
-from picluster.errors import LabError
+from picluster.errors import ControlError, LabError
 from picluster.lab import control_groups, disk, root_system
 from picluster.lab.control_groups import ControlGroup
 from picluster.lab.machine import REBOOTS, Machine
@@ -29,7 +30,11 @@ from picluster.lab.mode import memory_place
 from picluster.lab.namespaces import NamespaceWorld
 from picluster.lab.stack import SERVICE_PORT, Stack
 
-__all__ = ["MachineWorld", "machines_refused", "run_machines"]
+__all__ = ["CONTROLLER", "MachineWorld", "machines_refused", "run_machines", "run_world"]
+
+CONTROLLER = "controller"
+"""The machine of the person at the keyboard, on the switch as all others are."""
+CONTROLLER_MAC, CONTROLLER_ADDRESSES = "02:00:00:00:00:04", ("10.77.0.4/24", "fd77::4/64")
 
 PROGRAMS = {"systemd-nspawn": "systemd-container", "systemd-sysusers": "systemd", "nsenter": "util-linux"}
 """What is needed, and the package that has it."""
@@ -49,9 +54,11 @@ class MachineWorld(NamespaceWorld):
         self._network_manager = network_manager
         self._pis: dict[str, Machine] = {}
         super().__init__(stack, directory)
-        self._software = directory / "software"
-        self._software.mkdir(mode=0o755)
-        disk.write_software(self._software, SERVICE_PORT, stack.floating)
+        self._shared = directory / "shared"
+        """The layer of their disks that all Pis have in common."""
+        self._shared.mkdir(mode=0o755)
+        self._write_shared()
+        self.join(CONTROLLER, CONTROLLER_MAC, CONTROLLER_ADDRESSES)
 
     def pi(self, name: str) -> Machine:
         """A Pi that was plugged in at least once."""
@@ -118,6 +125,14 @@ class MachineWorld(NamespaceWorld):
                 self.plug(name)
         return ended
 
+    def state(self, name: str) -> str:
+        """What a Pi with power is in its own eyes; empty where nobody can tell, or it has not met all the others yet."""
+        try:
+            seen = self.status(name)
+        except ControlError:
+            return self._without_agent(name)
+        return seen[name] if all(other in seen for other in self.powered) else ""
+
     def crashed(self) -> tuple[str, ...]:
         return tuple(name for name, (process,) in self._powered.items() if process.poll() not in (None, 0, REBOOTS))
 
@@ -128,28 +143,50 @@ class MachineWorld(NamespaceWorld):
 
     def _boot(self, name: str) -> list[subprocess.Popen[bytes]]:
         pi = self.stack.pi(name)
-        self._machines[name] = self._plugged_in(name, pi.mac, () if self._network_manager else pi.addresses)
-        if self._network_manager:
+        managed = self._is_managed(name)
+        self._machines[name] = self._plugged_in(name, self._mac(name), () if managed else pi.addresses)
+        if managed:
             with Links(self._machines[name]) as board:
                 board.down("eth0")
         if name not in self._pis:
             self._pis[name] = self._installed(name)
         return [self._pis[name].boot(self._machines[name], self.log(name))]
 
+    def _write_shared(self) -> None:
+        disk.write_software(self._shared, SERVICE_PORT, self.stack.floating)
+
+    def _without_agent(self, name: str) -> str:  # noqa: ARG002  here each has one
+        """What a Pi is whose agent does not answer."""
+        return ""
+
+    def _is_managed(self, name: str) -> bool:  # noqa: ARG002  a world of cards knows each
+        """Whether NetworkManager sees to a Pi's network."""
+        return self._network_manager
+
+    def _mac(self, name: str) -> str:
+        return self.stack.pi(name).mac
+
     def _installed(self, name: str) -> Machine:
-        group = ControlGroup(f"{self._token}-{name}")
-        machine = Machine(name, self.directory / name, [self._software, self._root], group)
+        """A Pi with its disk, before its first boot."""
+        machine = self._assembled(name, self.directory / name)
         disk.add_user(machine.root)
         disk.write_files(machine.root, name, self.directory / "cluster.toml", self.directory / "cluster.key")
         if self._network_manager:
             disk.let_network_manager_run(machine.root, self.stack.pi(name).addresses)
         return machine
 
+    def _assembled(self, name: str, home: Path) -> Machine:
+        """A Pi whose disk lies below this directory, and is empty but for what all share."""
+        return Machine(name, home, [self._shared, self._root], ControlGroup(f"{self._token}-{name}"))
+
     def _cut(self, name: str, programs: list[subprocess.Popen[bytes]]) -> None:  # noqa: ARG002  the Pi knows its process
         self._switch.down(name)
         self._pis[name].kill()
         self._switch.unplug(name)
         self._machines.pop(name).close()
+
+
+AnyWorld = TypeVar("AnyWorld", bound=MachineWorld)
 
 
 def machines_refused() -> str:
@@ -172,6 +209,15 @@ def run_machines(
 ) -> int:
     """Make a world, hand it to the body, and return its exit code once everything is gone again. `tell` is told of each step
     that may take long. Raises LabError where it cannot be had."""
+
+    def made(place: Path, root: Path) -> MachineWorld:
+        return MachineWorld(stack, place, root, network_manager=network_manager)
+
+    return run_world(made, body, tell)
+
+
+def run_world(make: Callable[[Path, Path], AnyWorld], body: Callable[[AnyWorld], int], tell: Callable[[str], None]) -> int:
+    """The same with a world of any make, which is told where it may write, and from what its Pis boot."""
     refused = machines_refused()
     if refused:
         raise LabError(f"Pis that boot cannot be had: {refused}")
@@ -182,7 +228,7 @@ def run_machines(
         place = memory_place()
         # What nspawn notes down about its containers is not to outlive them.
         mount_memory(Path("/run"))
-        with MachineWorld(stack, place, root, network_manager=network_manager) as world:
+        with make(place, root) as world:
             return body(world)
 
     try:

@@ -2,7 +2,9 @@
 
 It is made once, by mmdebstrap, and kept for the next lab under a name that says of what it is made:
 
-    /var/cache/picluster/bookworm-amd64-<hash of the package list>     (or below $XDG_CACHE_HOME)
+    /var/cache/picluster/bookworm-amd64-<hash of the recipe>/          (or below $XDG_CACHE_HOME)
+        root        what all Pis boot from
+        packages    what apt finds on a Pi, `picluster.lab.packages`: in a lab there is no internet
 
 Release and mirrors are this machine's own, as its apt knows them. So nothing is fetched from where this machine would not
 fetch, and its Python is the one for which the packages around this very process were most likely made.
@@ -16,6 +18,7 @@ import fcntl
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -23,20 +26,37 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from picluster.errors import LabError
+from picluster.lab import packages
 
-__all__ = ["PACKAGES", "is_made", "place", "root_system", "source_lines"]
+__all__ = ["PACKAGES", "SERVED", "is_made", "place", "root_system", "served_packages", "source_lines"]
 
 PACKAGES = (
+    "avahi-daemon",
+    "ca-certificates",
     "dbus",
     "iproute2",
     "iputils-arping",
     "iputils-ping",
     "network-manager",
     "nftables",
+    "openssh-server",
+    "procps",
     "python3",
+    "python3-venv",
+    "sudo",
     "systemd",
     "systemd-sysv",
+    "systemd-timesyncd",
     "udev",
+)
+SERVED = ("locales", "rsync", "tree")
+"""Packages of the distribution that a Pi may install, with what these need and it does not have."""
+NO_HOST_KEYS = 'rm --force "$1"/etc/ssh/ssh_host_*'
+"""Each Pi makes its own; here they would be everybody's."""
+DOWNLOAD = (
+    'rm --force "$1"/var/cache/apt/archives/*.deb; '
+    'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --yes --download-only --no-install-recommends install {names} && '
+    'mv "$1"/var/cache/apt/archives/*.deb {target}'
 )
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*")
 CACHE = Path("/var/cache")
@@ -51,7 +71,12 @@ def root_system(tell: Callable[[str], None]) -> Path:
         with _alone(target.parent / f"{target.name}.lock"):
             if not is_made():
                 _make(target, tell)
-    return target
+    return target / "root"
+
+
+def served_packages() -> Path:
+    """The repository of packages beside it."""
+    return place() / "packages"
 
 
 def is_made() -> bool:
@@ -59,8 +84,9 @@ def is_made() -> bool:
 
 
 def place() -> Path:
-    """Where it is, or would be."""
-    recipe = hashlib.sha256(" ".join((*PACKAGES, *LEFT_OUT)).encode()).hexdigest()[:12]
+    """Where both are, or would be."""
+    made_of = (*PACKAGES, *SERVED, *LEFT_OUT, NO_HOST_KEYS, DOWNLOAD, *packages.RECIPE)
+    recipe = hashlib.sha256(" ".join(made_of).encode()).hexdigest()[:12]
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else CACHE) / "picluster" / f"{_release()}-{platform.machine()}-{recipe}"
 
@@ -81,6 +107,8 @@ def _make(target: Path, tell: Callable[[str], None]) -> None:
         raise LabError("there is no mmdebstrap to make the Pis' root file system with. Run: apt install mmdebstrap")
     unfinished = target.with_name(f"{target.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
+    for part in ("root", "packages"):
+        (unfinished / part).mkdir(parents=True)
     tell(f"making the root file system of the Pis, once: {target}")
     words: list[str] = []
     with subprocess.Popen(
@@ -97,6 +125,7 @@ def _make(target: Path, tell: Callable[[str], None]) -> None:
     if process.returncode != 0:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise LabError(f"mmdebstrap could not make the Pis' root file system. It says:\n{''.join(words[-LAST_LINES:])}")
+    packages.complete(unfinished / "packages")
     unfinished.rename(target)
 
 
@@ -104,7 +133,10 @@ def _command(target: Path) -> Sequence[str]:
     """`-` makes it read apt's lines from its standard input."""
     without = [f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT]
     included = f"--include={','.join(PACKAGES)}"
-    return ["mmdebstrap", "--variant=minbase", "--format=directory", included, *without, _release(), str(target), "-"]
+    download = DOWNLOAD.format(names=" ".join(SERVED), target=shlex.quote(str(target / "packages")))
+    hooks = [f"--customize-hook={hook}" for hook in (NO_HOST_KEYS, download)]
+    what = [_release(), str(target / "root"), "-"]
+    return ["mmdebstrap", "--variant=minbase", "--format=directory", included, *without, *hooks, *what]
 
 
 def _sources() -> list[str]:

@@ -107,6 +107,29 @@ def test_a_lab_whose_caretaker_is_killed_takes_everything_with_it() -> None:
     assert groups() == before
 
 
+@pytest.mark.usefixtures("standing")
+def test_a_lab_of_fresh_cards_and_the_way_into_its_network(tmp_path: Path) -> None:
+    before = groups()
+    up = answer("up", "--fresh")
+    assert {pi["state"] for pi in up["pis"]} == {"fresh"}
+    assert up["answering"] == ""
+    assert lab("shell", "pi1", "hostname").stdout == "raspberrypi\n"
+    assert lab("shell", "pi1", "picluster").returncode != 0
+    key = host_key_of("10.77.0.11")
+    assert key == host_key_of("10.77.0.11")
+    answer("flash", "pi1")
+    assert host_key_of("10.77.0.11") != key
+    assert states() == dict.fromkeys(("pi1", "pi2", "pi3"), "fresh")
+    assert "Name the directory of secrets" in lab("flash", "pi1", "--secrets", str(tmp_path)).stderr
+    assert lab("run", "picluster", "--version").returncode == 0
+    assert lab("down").stdout == "the lab is gone\n"
+    assert groups() == before
+
+
+def host_key_of(host: str) -> str:
+    return lab("run", "ssh-keyscan", "-t", "ed25519", host).stdout.split()[-1]
+
+
 def running() -> str:
     """The processes of all labs."""
     numbers = ""
