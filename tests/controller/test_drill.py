@@ -19,6 +19,7 @@ from picluster.errors import AccessError, ProvisionError, TrustError
 from picluster.model.inventory import Inventory, Node
 from picluster.model.probe import Probe
 from tests.controller.shells import Answering, Heard, inventory_of
+from tests.patience import until
 
 MS, S = 1_000_000, 1_000_000_000
 THREE = inventory_of("pi1", "pi2", "pi3")
@@ -224,17 +225,22 @@ def test_an_address_that_does_not_answer_here_is_not_measured_and_nobody_is_cut(
 
 def test_a_node_that_cannot_be_cut_says_why() -> None:
     stack = Stack()
-    stack.refusal = "this kernel has no magic keys (CONFIG_MAGIC_SYSRQ)"
-    with pytest.raises(ProvisionError, match=r"pi1 was not cut: this kernel has no magic keys"):
+    stack.refusal = "sh: setsid: not found"
+    with pytest.raises(ProvisionError, match=r"pi1 was not cut: sh: setsid: not found"):
         measured(stack)
 
 
-def test_the_line_that_cuts_is_one_of_shell_and_does_nothing_where_the_keys_are_missing(tmp_path: Path) -> None:
-    keys = tmp_path / "keys"
-    line = CUT.replace("/proc/sysrq-trigger", str(keys)).replace("sync;", "true;")
-    refused = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=30, check=False)
-    assert (refused.returncode, keys.exists()) == (1, False)
-    assert "no magic keys" in refused.stdout
+@pytest.mark.parametrize("keys", [True, False], ids=["with keys", "without"])
+def test_the_line_that_cuts_is_left_to_itself_and_presses_the_key_or_asks_systemd(tmp_path: Path, keys: bool) -> None:
+    trigger, asked = tmp_path / "trigger", tmp_path / "asked"
+    if keys:
+        trigger.touch()
+    line = CUT.replace("/proc/sysrq-trigger", str(trigger)).replace("timeout 10 sync", "true")
+    line = line.replace("systemctl", f"echo >{asked}")
+    subprocess.run(["sh", "-c", line], timeout=30, check=True)
+    until(lambda: any(one.exists() and one.stat().st_size for one in (trigger, asked)), "it is done")
+    assert (trigger.read_text() if keys else asked.read_text()) == ("b\n" if keys else "reboot --force --force\n")
+    assert asked.exists() != keys
 
 
 # ── telling ─────────────────────────────────────────────────────────────────────────────────────────────────────────
