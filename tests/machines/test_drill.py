@@ -47,6 +47,8 @@ def test_the_holder_is_cut_another_one_takes_over_and_it_comes_back(stage: Fresh
     up(stage, *stage.names)
     before = answered(stage, "drill", "--dry-run")
     assert before["troubles"] == []
+    refused = stage.picluster("drill", answers=[(r"Type \S+ to cut it: ", "somebody else")])
+    assert "nothing was done" in refused.text
     code, said = finished(stage, "drill", "--yes")
     assert code in {0, 1}, said  # how long it takes is not for a test to judge on a machine that is busy
     for words in ("the first request without an answer", "the next answer", "is back", "a majority hears its agent"):
