@@ -237,7 +237,7 @@ class Place:
                 heard = f"{node.name} cannot be reached, and {' and '.join(hearing)} still hear its agent"
                 raise ProvisionError(f"{heard}. Two of one name would vote twice: switch it off first")
             self.members.count_as_silent(node.name)
-        self.dispatch.pause(LONGEST_LEASE_MS * 1.03 / 1e3)
+        self.members.let_leases_pass(LONGEST_LEASE_MS)
 
     def tell_missed(self, expected: str = "") -> bool:
         """Whether some do not live by the inventory as it is now, but for the one that is expected not to."""

@@ -76,7 +76,7 @@ class Membership:
             return
         self._require([self.edition.electorate, *told], UNFINISHED)
         # How long a lease may be that was taken by an older file, nobody knows.
-        self._let_leases_pass(LONGEST_LEASE_MS if behind else self.edition.configuration.timing.lease_ms)
+        self.let_leases_pass(LONGEST_LEASE_MS if behind else self.edition.configuration.timing.lease_ms)
 
     def step(self, text: str) -> None:
         """Write this text, bring it to everybody, and come back when it is final. Raises ProvisionError where it is not, and
@@ -93,7 +93,7 @@ class Membership:
         self._deliver(f"living by epoch {after.configuration.epoch}")
         if new_epoch:
             self._require(electorates, UNFINISHED)
-            self._let_leases_pass(max(one.configuration.timing.lease_ms for one in (before, after)))
+            self.let_leases_pass(max(one.configuration.timing.lease_ms for one in (before, after)))
 
     def _deliver(self, stage: str) -> Mapping[str, Outcome[Arrival]]:
         cargo = Cargo(self.edition.inventory, self.edition.text.encode(), self._key)
@@ -112,8 +112,8 @@ class Membership:
         reasons = "\n".join(f"  {name}: {self.missed.get(name, 'no agent was set up there')}" for name in others)
         raise ProvisionError(f"a majority of the voters, before and after the step, has to live by it:\n{reasons}\n{mend}")
 
-    def _let_leases_pass(self, longest_lease_ms: int) -> None:
-        """The margin twice: once for the grant, once for this machine's clock."""
+    def let_leases_pass(self, longest_lease_ms: int) -> None:
+        """Wait until a lease of that length has run out, whoever holds it. The margin twice: once for the grant, once for this machine's clock."""
         self._dispatch.pause(grant_length_ns(grant_length_ns(longest_lease_ms * NANOSECONDS_PER_MS)) / 1e9)
 
     # ── verbs ───────────────────────────────────────────────────────────────────────────────────────────────────────
