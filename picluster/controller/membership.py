@@ -113,8 +113,10 @@ class Membership:
         raise ProvisionError(f"a majority of the voters, before and after the step, has to live by it:\n{reasons}\n{mend}")
 
     def let_leases_pass(self, longest_lease_ms: int) -> None:
-        """Wait until a lease of that length has run out, whoever has it. The margin counts twice: once for the grant, once for
-        this machine's clock."""
+        """Wait until a lease of that length has run out, whoever has it.
+
+        The margin counts twice: for the grant, and for this machine's clock.
+        """
         self._dispatch.pause(grant_length_ns(grant_length_ns(longest_lease_ms * NANOSECONDS_PER_MS)) / 1e9)
 
     # ── verbs ───────────────────────────────────────────────────────────────────────────────────────────────────────
