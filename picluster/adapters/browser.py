@@ -73,4 +73,3 @@ def _service(found: AsyncServiceInfo) -> Service:
         port=found.port or 0,
         text=found.text or b"",
     )
-

@@ -59,9 +59,7 @@ def _default_routes() -> Iterator[tuple[int, str, ipaddress.IPv4Address]]:
 def neighbours() -> tuple[Neighbour, ...]:
     """Those that have answered lately."""
     return tuple(
-        Neighbour(ipaddress.IPv4Address(words[0]), words[3].lower())
-        for words in _rows("arp")
-        if int(words[2], 16) & ATF_COM
+        Neighbour(ipaddress.IPv4Address(words[0]), words[3].lower()) for words in _rows("arp") if int(words[2], 16) & ATF_COM
     )
 
 
@@ -85,9 +83,7 @@ def occupied(
         return frozenset(_poked(addresses, seconds)), False
 
 
-def _asked(
-    interface: str, addresses: Sequence[ipaddress.IPv4Address], seconds: float
-) -> Collection[ipaddress.IPv4Address]:
+def _asked(interface: str, addresses: Sequence[ipaddress.IPv4Address], seconds: float) -> Collection[ipaddress.IPv4Address]:
     """Raises KernelError where ARP may not be spoken here."""
     found: set[ipaddress.IPv4Address] = set()
     with closing(Neighbours()) as link:

@@ -82,10 +82,10 @@ class _Change:
         self._lines = Lines(plain(text))
         self._draft = Manuscript(text)
         self._wanted = parse(plain(text), source)
-        self._by_hand: list[str] = []
+        self._by_hand: dict[str, str] = {}
 
     def text(self) -> str:
-        text = _read_again(self._draft, self._source, self._wanted, "nodes", self._by_hand)
+        text = _read_again(self._draft, self._source, self._wanted, "nodes", tuple(self._by_hand.values()))
         load(text, self._source)
         return text
 
@@ -94,16 +94,15 @@ class _Change:
             raise self._mistake(("nodes", name), "is there already", "Choose another name")
         self._draft.add_named(("nodes", name), settings)
         self._wanted["nodes"][name] = dict(settings)
-        self._by_hand.append(
-            ", ".join([f"[nodes.{name}]", *(f"{key} = {spelled(value)}" for key, value in settings.items())])
-        )
+        pairs = (f"{key} = {spelled(value)}" for key, value in settings.items())
+        self._by_hand["node"] = ", ".join([f"[nodes.{name}]", *pairs])
 
     def remove_node(self, name: str) -> None:
         if self.inventory.node(name) is None:
             raise self._mistake(("nodes",), f"there is no node {name}", suggestion(name, self.inventory.node_names))
         self._draft.remove_named(("nodes", name))
         del self._wanted["nodes"][name]
-        self._by_hand.append(f"no [nodes.{name}], and no {name} in candidates and priorities")
+        self._by_hand["node"] = f"no [nodes.{name}], and no {name} in candidates and priorities"
         for address, section in self._wanted.get("addresses", {}).items():
             path = ("addresses", address)
             if name in section.get("candidates", ()):
@@ -132,7 +131,7 @@ class _Change:
         epoch = self.inventory.configuration.epoch + 1
         self._draft.set(EPOCH, str(epoch))
         self._wanted["cluster"]["epoch"] = epoch
-        self._by_hand += [f"voters = {_spelled_list(named)}", f"epoch = {epoch}"]
+        self._by_hand |= {"voters": f"voters = {_spelled_list(named)}", "epoch": f"epoch = {epoch}"}
 
     def name_voters(self, voters: Sequence[str]) -> None:
         """Where they are not named, every node votes: so before one comes that shall not, they have to be."""
@@ -140,7 +139,7 @@ class _Change:
         if "voters" not in quorum:
             self._draft.set(VOTERS, _spelled_list(voters), below=("cluster",))
             quorum["voters"] = list(voters)
-            self._by_hand.append(f"voters = {_spelled_list(voters)}")
+            self._by_hand["voters"] = f"voters = {_spelled_list(voters)}"
 
     def _mistake(self, path: KeyPath, wrong: str, mend: str) -> InventoryError:
         return InventoryError([Mistake(self._source, self._lines.line_of(path), spelled_out(path), wrong, mend)])

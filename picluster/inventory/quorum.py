@@ -18,9 +18,7 @@ TIE_BREAKERS = ("gateway",)
 FIRST_EPOCH = 1
 
 
-def read_quorum(
-    section: Table, nodes: Mapping[str, Node], network: Network, epoch: int
-) -> tuple[tuple[str, ...], bool]:
+def read_quorum(section: Table, nodes: Mapping[str, Node], network: Network, epoch: int) -> tuple[tuple[str, ...], bool]:
     """The voters in the order of the file, and whether the gateway breaks their tie."""
     mistakes_before = len(section.findings.mistakes)
     named = section.names("voters")

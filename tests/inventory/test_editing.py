@@ -68,9 +68,7 @@ def test_every_way_to_write_a_section(text: str, expected: str) -> None:
     assert with_timers(text, "home.toml", {"lease_ms": 90}) == expected
 
 
-@pytest.mark.parametrize(
-    "text", ["failover = { lease_ms = 150 }\n", "lease_ms = = 1"]
-)
+@pytest.mark.parametrize("text", ["failover = { lease_ms = 150 }\n", "lease_ms = = 1"])
 def test_what_only_a_person_should_edit_is_left_alone(text: str) -> None:
     with pytest.raises(InventoryError):
         with_timers(text, "home.toml", {"lease_ms": 90})

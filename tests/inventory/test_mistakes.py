@@ -326,6 +326,19 @@ def test_a_large_stack_has_few_voters(text: str, key: str, helps: str) -> None:
     assert helps in str(mistake)
 
 
+def test_an_even_number_of_voters_is_a_step_on_the_way_once_there_was_another_epoch() -> None:
+    named = '[quorum]\nvoters = ["pi0", "pi1"{}]\n'
+    for more in ("", ', "pi2", "pi3"'):
+        text = crowd(4, named.format(more))
+        assert "voters" in str(mistakes_of(text))
+        inventory = load(text.replace('"crowd"', '"crowd"\nepoch = 2'), "home.toml")
+        assert len(inventory.configuration.voters) % 2 == 0
+    unnamed = crowd(4).replace('"crowd"', '"crowd"\nepoch = 2')
+    assert "every node votes" in str(mistakes_of(unnamed))
+    eight = '[quorum]\nvoters = ["pi0", "pi1", "pi2", "pi3", "pi4", "pi5", "pi6", "pi7"]\n'
+    assert "too many" in str(mistakes_of(crowd(8, eight).replace('"crowd"', '"crowd"\nepoch = 2')))
+
+
 def test_a_hundred_nodes_are_not_too_many() -> None:
     assert len(load(crowd(100, '[quorum]\nvoters = ["pi1", "pi50", "pi99"]\n'), "home.toml").nodes) == 100
 
