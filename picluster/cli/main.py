@@ -21,6 +21,7 @@ VERBS = {
     "demo": "a stack of virtual Pis on this machine: pull the plug, watch the address move",
     "lab": "virtual Pis that really boot, and stay up between commands (root)",
     "new": "begin a cluster: an inventory, and the secrets that go with it",
+    "discover": "the Pis that are heard on this network: fresh, ours, foreign",
     "up": "make all nodes what the inventory says, from fresh Pis on; shows the plan first",
     "upgrade": "new software, one node after the other, the holder last",
     "node": "add a node, remove or replace one, while the cluster runs",
