@@ -127,6 +127,7 @@ def say(environment: Path, *words: str, **more: str) -> str:
     return done.stdout
 
 
+@pytest.mark.scenario
 def test_what_is_sent_to_a_node_runs_there(installed: Path) -> None:
     assert say(installed, "picluster", "--version") == f"picluster {picluster.__version__}\n"
     assert "/etc/picluster/agent.toml" in say(installed, "picluster", "agent", "--help")
@@ -166,6 +167,7 @@ for wheel in wheels_for({"pi": node}, None, print)["pi"]:
 
 
 @needs_pip
+@pytest.mark.scenario
 def test_a_platforms_wheel_is_fetched_once_and_then_kept(index: Path, environment: dict[str, str]) -> None:
     laid = lay(index, "zeroconf", ZEROCONF, "cp311-cp311-manylinux_2_28_aarch64")
     lay(index, "zeroconf", ZEROCONF, "cp311-cp311-manylinux_2_28_x86_64", "cp311-cp311-manylinux_2_28_armv7l")
@@ -185,6 +187,7 @@ def test_a_platforms_wheel_is_fetched_once_and_then_kept(index: Path, environmen
 
 
 @needs_pip
+@pytest.mark.scenario
 def test_nodes_of_two_kinds_get_the_same_version(index: Path, environment: dict[str, str]) -> None:
     lay(index, "zeroconf", ZEROCONF, "cp311-cp311-manylinux_2_28_aarch64")
     lay(index, "zeroconf", "999.0", "cp313-cp313-manylinux_2_28_aarch64")
@@ -194,6 +197,7 @@ def test_nodes_of_two_kinds_get_the_same_version(index: Path, environment: dict[
 
 
 @needs_pip
+@pytest.mark.scenario
 def test_what_has_no_wheel_goes_in_plain_python_and_that_is_said_once(environment: dict[str, str]) -> None:
     told = Told()
     found = wheels_for({"zero": ZERO_TRIXIE}, None, told, environment)
@@ -212,6 +216,7 @@ def digest(found: Mapping[str, tuple[Blob, ...]], node: str) -> str:
 
 
 @needs_pip
+@pytest.mark.scenario
 def test_an_index_that_is_not_there_is_not_waited_for_long(environment: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -222,6 +227,7 @@ def test_an_index_that_is_not_there_is_not_waited_for_long(environment: dict[str
 
 
 @needs_pip
+@pytest.mark.scenario
 def test_a_kept_wheel_that_was_damaged_is_fetched_again(index: Path, environment: dict[str, str]) -> None:
     laid = lay(index, "zeroconf", ZEROCONF, "cp311-cp311-manylinux_2_28_aarch64")
     wheels_for({"pi": PI4_BOOKWORM}, None, Told(), environment)
@@ -258,6 +264,7 @@ def test_where_wheels_cannot_be_kept_the_user_is_told_which_variable_helps(envir
 
 
 @needs_pip
+@pytest.mark.scenario
 def test_what_is_had_nowhere_is_said_with_the_way_out(environment: dict[str, str], tmp_path: Path) -> None:
     """As where a distribution's package of zeroconf, which keeps no digests, is all that there is."""
     site = tmp_path / "site"

@@ -47,6 +47,7 @@ def picluster(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return in_directory(home.parent, *words, HOME=str(home.parent))
 
 
+@pytest.mark.scenario
 def test_a_node_is_written_down_though_nobody_answers_and_the_next_run_goes_on(home: Path) -> None:
     before = home.read_text()
     done = picluster(home, "node", "add", "pi4", "--address", "127.0.0.1", "--voter", "--yes")
@@ -85,6 +86,7 @@ def test_who_does_not_vote_goes_all_the_same_with_its_keys(home: Path) -> None:
     assert Secrets(home.with_suffix(".secrets")).host_key("pi4") is None
 
 
+@pytest.mark.scenario
 def test_without_a_terminal_nothing_is_done_unless_somebody_said_so(home: Path) -> None:
     before = home.read_text()
     for words in (["add", "pi4"], ["remove", "pi3"], ["replace", "pi3"]):
@@ -94,6 +96,7 @@ def test_without_a_terminal_nothing_is_done_unless_somebody_said_so(home: Path) 
     assert home.read_text() == before
 
 
+@pytest.mark.scenario
 def test_a_key_is_not_changed_where_a_node_is_not_reached(home: Path) -> None:
     key = Secrets(home.with_suffix(".secrets")).cluster_key_path
     before = key.read_text()
@@ -117,6 +120,7 @@ def test_a_host_key_is_forgotten_and_no_other(home: Path) -> None:
     assert again.stdout == "pi1 was known by no host key\n"
 
 
+@pytest.mark.scenario
 def test_verbs_of_this_node_reach_others_by_name(home: Path) -> None:
     for words in (["standby", "pi2"], ["active", "pi2"], ["move", "web", "--to", "pi2", "-i", "home.toml"]):
         done = picluster(home, *words)

@@ -137,6 +137,7 @@ def test_the_old_holder_is_waited_for_until_a_majority_hears_it() -> None:
 @pytest.mark.parametrize(
     ("obeys", "stranger", "said"), [(False, False, "has not gone down"), (True, True, "another host key")]
 )
+@pytest.mark.scenario
 def test_one_that_does_not_come_back_is_told(obeys: bool, stranger: bool, said: str) -> None:
     stack = Stack()
     stack.obeys, stack.stranger = obeys, stranger
@@ -147,6 +148,7 @@ def test_one_that_does_not_come_back_is_told(obeys: bool, stranger: bool, said: 
     assert said in returned.troubles[0]
 
 
+@pytest.mark.scenario
 def test_one_that_does_not_go_down_proves_nothing() -> None:
     stack = Stack()
     stack.obeys = False
@@ -162,6 +164,7 @@ def test_an_outage_that_is_too_long_is_told_with_its_reason() -> None:
     assert "pi2 had it only 902.0 ms after the last sign of pi1" in seen.verdict.reason
 
 
+@pytest.mark.scenario
 def test_where_nobody_answers_any_more_it_is_not_waited_for_ever() -> None:
     stack = Stack()
     stack.outage_ns = 3_600 * S

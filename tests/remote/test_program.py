@@ -170,6 +170,7 @@ def test_a_connection_that_is_cut_within_a_blob_changes_nothing(node: Pretended)
     assert new == {LOCK[1:], "var/lib/picluster", "var/lib/picluster/blobs"}
 
 
+@pytest.mark.scenario
 def test_it_can_be_killed_between_any_two_words_and_the_next_run_finishes(node: Pretended, tmp_path: Path) -> None:
     """After each answer but the last a run is killed, without a chance to do anything about it."""
     wheel = make_wheel("app", APP)

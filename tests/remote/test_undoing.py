@@ -136,6 +136,7 @@ def test_the_time_of_a_file_comes_back_too(node: Pretended) -> None:
     assert place.stat().st_mtime_ns == 10**18
 
 
+@pytest.mark.scenario
 def test_it_can_be_cut_after_any_step_and_goes_on(node: Pretended) -> None:
     steps = all_steps(node)
     before = looks(node)
