@@ -33,6 +33,7 @@ from picluster.provision.plan import Change, NodePlan, Plan
 __all__ = ["Survey", "Up", "doubles", "split"]
 
 AGENT = "picluster.service"
+SETTLING_S = 1.0
 FACTS_S = 90.0
 """Silence of a node that was asked for its facts: a Pi Zero compiles the program first, and dpkg is slow on old cards."""
 STEPS_S = 1_800.0
@@ -150,6 +151,10 @@ class Up:
         if not nodes:
             return {}
         again = self.survey(nodes, survey.only)
+        if any(change.steps for plan in again.plan.nodes for change in plan.changes):
+            # A reload is an order, not its execution: who was told to read its files may not have come to it.
+            self._pause(SETTLING_S)
+            again = self.survey(nodes, survey.only)
         return {plan.node: _settled(results[plan.node], plan) for plan in again.plan.nodes}
 
     # ── reboot ──────────────────────────────────────────────────────────────────────────────────────────────────────────

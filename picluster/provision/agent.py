@@ -47,7 +47,7 @@ def resources(scene: Scene) -> Iterator[Resource]:
         yield from _pins(scene)
     yield pins
     restart_for = (software, described, service, pins, agent_toml)
-    yield Service(PART, UNIT, restart_for, (inventory, key), stale=_stale(scene))
+    yield Service(PART, UNIT, restart_for, (inventory, key), stale=_stale(scene), restart_only=_left_behind(scene))
     yield OldSoftware(PART, HOME)
 
 
@@ -89,6 +89,12 @@ def _stale(scene: Scene) -> str:
         return f"lives by epoch {running.epoch} of the inventory, not {epoch}"
     lives_by_others = running.configuration not in {"", configuration_digest(scene)}
     return "lives by other files than these" if lives_by_others else ""
+
+
+def _left_behind(scene: Scene) -> bool:
+    """Whether it missed an epoch. Agents live on from one to the next only, and come in anew where that is too far."""
+    running, epoch = scene.facts.agent, scene.inventory.configuration.epoch
+    return running is not None and running.epoch not in (epoch, epoch - 1)
 
 
 def _pins(scene: Scene) -> Iterator[Resource]:

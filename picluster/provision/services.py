@@ -77,6 +77,8 @@ class Service:
     """Whether it is well although it does not run: units have conditions (man 5 systemd.unit), such as a clock to set."""
     stale: str = ""
     """Why it is to be reloaded, whatever the stamps say: what it said of itself."""
+    restart_only: bool = False
+    """Whether it would refuse to reload: then it is restarted where it would be reloaded."""
 
     @property
     def question(self) -> Question:
@@ -106,10 +108,14 @@ class Service:
         if _is_due(facts, self.name, _digest(self.restart_for)):
             return "restarted", "runs with what was there before"
         if _is_due(facts, f"{self.name}.reload", _digest(self.reload_for)):
-            return "reloaded", "has not read what has changed"
+            return self._reloading, "has not read what has changed"
         if self.stale:
-            return "reloaded", self.stale
+            return self._reloading, self.stale
         return ("started" if unit.enabled not in AT_BOOT else ""), ""
+
+    @property
+    def _reloading(self) -> str:
+        return "restarted" if self.restart_only else "reloaded"
 
     def _settled(self, state: str) -> Mapping[str, tuple[Lived, ...]]:
         """What it lives by afterwards."""
