@@ -7,6 +7,7 @@
     floor        the least that such a job can cost: one script that checks, one that does what is missing
     runner       measures dry run, job, job again, dry run again; and asks the floor whether the job is done
     table        what came of it, for people
+    lab          fresh virtual Pis for one contestant
 
-A fresh node is fresh once, so whoever runs this brings new ones for every contestant (`python -m benchmarks.provisioning`).
+A fresh node is fresh once, so every contestant gets new ones (`python -m benchmarks.provisioning`).
 """

@@ -119,4 +119,4 @@ def test_the_table_shows_times_and_failures() -> None:
 def test_the_program_explains_itself() -> None:
     command = [sys.executable, "-m", "benchmarks.provisioning", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    assert "HOSTS.json" in done.stdout
+    assert "on virtual Pis" in done.stdout
