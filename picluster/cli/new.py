@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 from picluster.adapters.browser import browse
 from picluster.adapters.ssh_keys import make_key_pair
@@ -27,18 +27,27 @@ from picluster.adapters.surroundings import neighbours, occupied, time_zone, upl
 from picluster.agent.configuration import read_inventory
 from picluster.cli.watching import tell, typed
 from picluster.controller.secrets import make_secrets, place_of
-from picluster.errors import AccessError, KernelError, PiclusterError
-from picluster.founding.draft import Draft, NewAddress, NewNode, named, written
+from picluster.errors import KernelError, PiclusterError
+from picluster.founding.draft import Draft, NewNode, written
 from picluster.founding.hosts import KINDS, Host, gathered
-from picluster.founding.proposal import free_address, proposed
+from picluster.founding.proposal import free_addresses, fresh_pis, proposed, with_address
+from picluster.founding.questions import (
+    Question,
+    address_of,
+    complaints,
+    node_of,
+    open_questions,
+    with_members,
+    with_witnesses,
+)
 from picluster.inventory import load
 from picluster.model.surroundings import Uplink
 from picluster.wire import Keyring
 
-Answer = TypeVar("Answer", NewNode, NewAddress)
-
 LISTEN_S = 2.0
 ASK_S = 0.6
+MOST_TRIES = 5
+"""A terminal that has gone away answers nothing, and at once."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,10 +75,11 @@ def run(arguments: argparse.Namespace) -> int:
     path = place(arguments)
     if path.exists():
         return complete(path, arguments)
-    hosts, way = ([], None) if arguments.no_look else look()
-    draft = answered(proposal(arguments.name, way, hosts), arguments)
-    if not (arguments.yes or arguments.json or arguments.dry_run):
-        draft = asked(draft)
+    # A name that cannot be is told before anybody is asked anything.
+    load(written(Draft(path.stem, nodes=(NewNode("pi1"),))), str(path))
+    around = Around((), None) if arguments.no_look else look()
+    draft = answered(proposed(path.stem, around.way, around.hosts, time_zone() or ""), arguments)
+    draft = completed(draft, around, tuple(given(arguments)), arguments)
     text = written(draft)
     inventory = load(text, str(path))
     if arguments.dry_run:
@@ -125,26 +135,47 @@ def report(arguments: argparse.Namespace, path: Path, made: Sequence[Path]) -> N
 # ── looking around ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def look() -> tuple[Sequence[Host], Uplink | None]:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What was found around this machine."""
+
+    hosts: Sequence[Host]
+    way: Uplink | None
+
+
+def look() -> Around:
     tell(f"looking around for {LISTEN_S:g} s …")
     try:
         services = browse(KINDS, LISTEN_S)
     except KernelError as error:
         tell(f"no Pi can be found by mDNS: {error}")
         services = []
-    return gathered(services, neighbours()), uplink()
+    found = Around(gathered(services, neighbours()), uplink())
+    number = len(fresh_pis(found.hosts))
+    tell(
+        f"{number} fresh Pis were found" if number else "no fresh Pi was found: what is named are cards still to be written"
+    )
+    for host in found.hosts:
+        if host.agent is not None:
+            tell(f"left out: {host.address}, on which the agent of {host.agent.node} of cluster {host.agent.cluster} runs")
+    return found
 
 
-def proposal(name: str, way: Uplink | None, hosts: Sequence[Host]) -> Draft:
-    taken = {address for host in hosts for address in host.addresses}
-    candidates = free_address(way, taken)
-    floating = ""
-    if way is not None and candidates:
-        found, by_arp = occupied(way.interface, candidates, ASK_S)
-        floating = str(next((one for one in candidates if one not in found), ""))
-        how = "asked by ARP" if by_arp else "by this machine's neighbour table; ARP itself takes root"
-        tell(f"nobody has {floating} ({how})" if floating else "no free address was found high in the subnet")
-    return proposed(name.removesuffix(".toml"), way, hosts, floating, time_zone() or "")
+def addressed(draft: Draft, around: Around) -> Draft:
+    """With a floating address that nobody has, as far as can be told; as it is where it has one or none is found."""
+    candidates = free_addresses(draft, around.way, around.hosts)
+    if draft.addresses:
+        return draft
+    if not candidates:
+        tell("no floating address can be proposed, since the network is not known")
+        return draft
+    if around.way is None or str(around.way.address.network) != draft.subnet:
+        return with_address(draft, candidates[0], "whether anybody has it was not asked")
+    found, by_arp = occupied(around.way.interface, candidates, ASK_S)
+    free = next((one for one in candidates if one not in found), None)
+    how = "asked by ARP" if by_arp else "by this machine's neighbour table; to ask by ARP takes root"
+    tell(f"nobody has {free} ({how})" if free else "no free address was found high in the subnet")
+    return with_address(draft, free, "nobody had it when this was written") if free else draft
 
 
 # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -154,60 +185,76 @@ def answered(draft: Draft, arguments: argparse.Namespace) -> Draft:
     """What was said on the command line replaces what was proposed."""
     members = [node_of(word) for word in arguments.node]
     if arguments.nodes is not None:
-        members += [NewNode(f"pi{number}") for number in range(1, arguments.nodes + 1)]
-    witnesses = [NewNode(*named(word), witness=True) for word in arguments.witness]
-    nodes = (*(members or draft.members), *witnesses)
-    addresses = tuple(floating_of(word) for word in arguments.address) or draft.addresses
+        members += enough(draft.members, arguments.nodes) if not members else named_by_number(arguments.nodes)
+    if members:
+        draft = with_members(draft, members)
+    draft = with_witnesses(draft, [node_of(word) for word in arguments.witness])
     said = {"subnet": arguments.subnet, "gateway": arguments.gateway, "interface": arguments.interface}
     said |= {"user": arguments.user, "time_zone": arguments.time_zone}
+    if arguments.subnet and arguments.subnet != draft.subnet:
+        said["gateway"] = arguments.gateway or ""  # the one that was found is another network's
     voters = tuple(filter(None, (arguments.voters or "").split(",")))
+    addresses = tuple(address_of(word) for word in arguments.address)
     kept = {key: value for key, value in said.items() if value is not None}
-    return replace(draft, nodes=nodes, addresses=addresses, voters=voters, **kept)
+    return replace(draft, addresses=addresses, voters=voters, **kept)
 
 
-def asked(draft: Draft) -> Draft:
-    """Ask a person; Enter takes what is proposed. Raises PiclusterError where there is nobody."""
+def enough(found: Sequence[NewNode], number: int) -> list[NewNode]:
+    """So many Pis: those that were found, and names for cards that are still to be written."""
+    more = (node for node in named_by_number(number + len(found)) if node.name not in {one.name for one in found})
+    return [*found, *more][:number]
+
+
+def named_by_number(number: int) -> list[NewNode]:
+    return [NewNode(f"pi{one}") for one in range(1, number + 1)]
+
+
+def given(arguments: argparse.Namespace) -> Iterator[str]:
+    """The options that answer a question."""
+    if arguments.nodes is not None:
+        yield "--node"
+    for name in ("subnet", "gateway", "node", "witness", "address", "user", "time_zone"):
+        if getattr(arguments, name):
+            yield f"--{name.replace('_', '-')}"
+
+
+def completed(draft: Draft, around: Around, flags: Sequence[str], arguments: argparse.Namespace) -> Draft:
+    """With what is proposed, or what a person says to it. Raises PiclusterError where that is needed and nobody is there."""
+    missing = [question for question in open_questions(flags, draft) if question.needed]
+    if arguments.yes or arguments.json or arguments.dry_run or (not missing and not at_terminal()):
+        return addressed(draft, around)
+    if not at_terminal():
+        draft = addressed(draft, around)
+        options = " ".join(proposed_option(question, draft) for question in missing)
+        raise PiclusterError(f"there is no terminal to ask at. Say {options}; or --yes: then what is found is taken")
     tell(f"A new cluster, {draft.cluster}. Enter takes what stands in brackets.")
-    subnet = ask("Your home network", draft.subnet)
-    gateway = ask("Your router", draft.gateway)
-    members = ask_each("The Pis, NAME or NAME=ADDRESS each", draft.members, node_of)
-    witnesses = tuple(node for node in draft.nodes if node.witness)
-    addresses = ask_each("The floating address", draft.addresses, floating_of)
-    user = ask("The login on their cards", draft.user)
-    zone = ask("Their time zone", draft.time_zone)
-    return replace(
-        draft,
-        subnet=subnet,
-        gateway=gateway,
-        nodes=(*members, *witnesses),
-        addresses=addresses,
-        user=user,
-        time_zone=zone,
-    )
+    asked: list[str] = []
+    while due := [one for one in open_questions(flags, draft) if one.flag not in asked]:
+        asked.append(due[0].flag)
+        draft = ask(due[0], addressed(draft, around) if due[0].flag == "--address" else draft)
+    return draft
 
 
-def ask(question: str, proposal: str) -> str:
+def at_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def proposed_option(question: Question, draft: Draft) -> str:
+    """`--node pi1 --node pi2`."""
+    return " ".join(f"{question.flag} {word}" for word in question.proposal(draft).split()) or f"{question.flag} …"
+
+
+def ask(question: Question, draft: Draft) -> Draft:
+    """Until the answer is good."""
+    proposal = question.proposal(draft)
     shown = f" [{proposal}]" if proposal else ""
-    try:
-        return typed(f"{question}{shown}: ", secret=False) or proposal
-    except AccessError as error:
-        raise PiclusterError(
-            "there is no terminal to ask at: take what is proposed with --yes, or name it (--help)"
-        ) from error
-
-
-def ask_each(question: str, proposal: Sequence[Answer], read: Callable[[str], Answer]) -> tuple[Answer, ...]:
-    """Several in one line. What was proposed and is named again keeps what else is known of it."""
-    line = ask(question, " ".join(one.answer for one in proposal))
-    kept = {one.answer: one for one in proposal}
-    return tuple(kept.get(word) or read(word) for word in line.replace(",", " ").split())
-
-
-def node_of(word: str) -> NewNode:
-    return NewNode(*named(word))
-
-
-def floating_of(word: str) -> NewAddress:
-    """`web=192.168.1.200`, or the address alone."""
-    name, address = named(word)
-    return NewAddress(name, address) if address else NewAddress("web", name)
+    wrong: tuple[str, ...] = ()
+    for _ in range(MOST_TRIES):
+        answer = typed(f"{question.words}{shown}: ", secret=False) or proposal
+        following = question.answered(draft, answer)
+        wrong = complaints(question, following)
+        if not wrong:
+            return following
+        for sentence in wrong:
+            tell(f"  {sentence}")
+    raise PiclusterError(wrong[0])

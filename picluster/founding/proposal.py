@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from picluster.founding.draft import Draft, NewAddress, NewNode, high_addresses
 from picluster.founding.hosts import Host, Standing, is_pi, standing
+from picluster.founding.questions import FLOATING_NAME
 from picluster.model.surroundings import Uplink
 
-__all__ = ["FEWEST", "free_address", "fresh_pis", "nodes_of", "proposed"]
+__all__ = ["FEWEST", "free_addresses", "fresh_pis", "nodes_of", "proposed", "with_address"]
 
 FEWEST = 3
 """Nodes that are proposed where no Pi was found: the smallest stack that survives the loss of any one."""
@@ -40,20 +41,24 @@ def nodes_of(pis: Sequence[Host]) -> tuple[NewNode, ...]:
     return tuple(nodes)
 
 
-def free_address(uplink: Uplink | None, taken: Collection[str]) -> tuple[ipaddress.IPv4Address, ...]:
-    """Candidates for the floating address, best first; none where the network is not known."""
-    if uplink is None:
-        return ()
-    known = {*taken, str(uplink.address.ip), str(uplink.gateway)}
-    return high_addresses(str(uplink.address.network), tuple(known), CANDIDATES)
+def free_addresses(draft: Draft, uplink: Uplink | None, hosts: Iterable[Host]) -> tuple[ipaddress.IPv4Address, ...]:
+    """Candidates for the floating address, the best first, without those that somebody is known to have; none where the
+    draft's network is not known."""
+    taken = {address for host in hosts for address in host.addresses}
+    taken |= {draft.gateway, *(node.address for node in draft.nodes)}
+    if uplink is not None:
+        taken |= {str(uplink.address.ip), str(uplink.gateway)}
+    return high_addresses(draft.subnet, tuple(taken), CANDIDATES)
 
 
-def proposed(cluster: str, uplink: Uplink | None, hosts: Sequence[Host], floating: str, time_zone: str) -> Draft:
-    """Everything that a person need not type; `floating` is an address that nobody has, or empty."""
+def with_address(draft: Draft, address: ipaddress.IPv4Address, remark: str) -> Draft:
+    return replace(draft, addresses=(NewAddress(FLOATING_NAME, str(address), remark),))
+
+
+def proposed(cluster: str, uplink: Uplink | None, hosts: Sequence[Host], time_zone: str) -> Draft:
+    """Everything that a person need not type, but for the floating address."""
     nodes = nodes_of(fresh_pis(hosts)) or tuple(NewNode(f"pi{number}") for number in range(1, FEWEST + 1))
     draft = Draft(cluster, nodes=nodes, time_zone=time_zone)
-    if floating:
-        draft = replace(draft, addresses=(NewAddress("web", floating, "nobody had it when this was written"),))
     if uplink is None:
         return draft
     return replace(draft, subnet=str(uplink.address.network), gateway=str(uplink.gateway))

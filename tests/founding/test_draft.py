@@ -10,7 +10,7 @@ import pytest
 from picluster.errors import InventoryError
 from picluster.founding.draft import Draft, NewAddress, NewNode, high_addresses, named, written
 from picluster.founding.hosts import Host, gathered
-from picluster.founding.proposal import free_address, fresh_pis, nodes_of, proposed
+from picluster.founding.proposal import free_addresses, fresh_pis, nodes_of, proposed, with_address
 from picluster.inventory import load
 from picluster.model.inventory import Inventory, Role
 from picluster.model.surroundings import Neighbour, Service, Uplink
@@ -86,11 +86,11 @@ def test_a_wrong_answer_is_found_by_whoever_knows_the_rules(wrong: Draft) -> Non
 
 
 def test_what_is_proposed_without_any_find_is_an_inventory() -> None:
-    draft = proposed("home", UPLINK, (), "192.168.1.253", "Europe/Berlin")
-    inventory = read(draft)
+    draft = proposed("home", UPLINK, (), "Europe/Berlin")
+    inventory = read(with_address(draft, free_addresses(draft, UPLINK, ())[0], "silent"))
     assert inventory.node_names == ("pi1", "pi2", "pi3")
     assert (str(inventory.subnet), str(inventory.gateway)) == ("192.168.1.0/24", "192.168.1.1")
-    assert read(replace(proposed("home", None, (), "", ""), addresses=WEB)).subnet is None
+    assert read(replace(proposed("home", None, (), ""), addresses=WEB)).subnet is None
 
 
 def test_found_pis_keep_the_name_that_they_have() -> None:
@@ -124,9 +124,12 @@ def test_machines_are_put_together_from_what_was_heard() -> None:
 
 
 def test_a_floating_address_is_high_in_the_subnet_and_nobodys() -> None:
-    found = [str(one) for one in free_address(UPLINK, {"192.168.1.253"})]
-    assert found[:2] == ["192.168.1.252", "192.168.1.251"]
-    assert free_address(None, ()) == ()
+    draft = replace(proposed("home", UPLINK, (), ""), nodes=(NewNode("pi1", "192.168.1.252"),))
+    found = [str(one) for one in free_addresses(draft, UPLINK, [Host("box", ("192.168.1.253",))])]
+    assert found[:2] == ["192.168.1.251", "192.168.1.250"]
+    router = replace(draft, gateway="192.168.1.251")
+    assert str(free_addresses(router, None, ())[0]) == "192.168.1.253"
+    assert free_addresses(replace(draft, subnet=""), UPLINK, ()) == ()
     assert high_addresses("fd00::/64", (), 3) == ()
     assert high_addresses("192.168.1.0/31", (), 3) == ()
 
