@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -93,7 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         library = (error.name or "").partition(".")[0]
         if library not in CONSOLE_LIBRARIES:
             raise
-        mend = f"{sys.executable} -m pip install {library}"
+        # Nodes are given no pip, and need none.
+        there = importlib.util.find_spec("pip") is not None
+        mend = f"{sys.executable} -m pip install {library}" if there else f"picluster {words[0]}, on your own machine"
         what = f"the Python library {library} is missing, {CONSOLE_LIBRARIES[library]}"
         print(f"{program}: {what}; run: {mend}", file=sys.stderr)
         return 2

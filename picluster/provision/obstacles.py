@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from picluster.provision import wheels
 from picluster.provision.facts import AgentFact
 from picluster.provision.plan import Change
 from picluster.provision.scene import Scene
 from picluster.provision.settings import CLOCK_ERROR_S, span
-from picluster.provision.wheels import why_not
 
 __all__ = ["notes", "obstacle", "too_full"]
 
@@ -61,13 +61,14 @@ def notes(scene: Scene) -> Iterator[str]:
         yield "cloud-init has failed there, and stays on: cloud-init status --long"
     if facts.reboot_required:
         yield "its system asks for a reboot, apart from this"
+    yield from wheels.notes(blob.name for blob in scene.material.wheels)
 
 
 def _obstacles(scene: Scene) -> Iterator[str]:
     facts = scene.facts
     if facts.system not in SYSTEMS:
         yield f"it runs {facts.system or 'an unknown system'}. Give it Raspberry Pi OS, Debian or Ubuntu"
-    if reason := why_not(facts):
+    if reason := wheels.why_not(facts):
         yield reason
     if scene.node.serial and facts.serial and _plain(facts.serial) != _plain(scene.node.serial):
         mend = f"If it is to be {scene.node.name} now, mend `serial` in the inventory; if not, see which card is in which Pi"
