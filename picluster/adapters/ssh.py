@@ -1,5 +1,6 @@
-"""Nodes over SSH: logging in, talking with the node program as root, running commands. `controller.shell.Shell` for real
-nodes.
+"""Nodes over SSH: logging in, talking with the node program as root, running commands.
+
+`SshShell` is a `controller.shell.Shell` for real nodes.
 
 fabric and paramiko carry it. What they leave to be wished for is in the modules beside this one, each with its reason:
 `ssh_configuration` (where to, and as whom), `ssh_trust` (is it the node?), `ssh_login` (keys and passwords),

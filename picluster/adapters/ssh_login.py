@@ -41,6 +41,9 @@ DEFAULT_IDENTITIES = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 NOT_A_KEY = (OSError, ValueError, TypeError, UnsupportedAlgorithm, UnknownKeyType, paramiko.SSHException)
 """What reading a private key raises: not there, encrypted with something else, a kind that paramiko lacks (FIDO)."""
 
+HUNG_UP = (paramiko.AuthenticationException, EOFError, OSError)
+"""What a login raises whose server is gone; paramiko calls an end of file a failed authentication."""
+
 
 class Password:
     """Text that shows itself in no traceback and no log."""
@@ -168,14 +171,18 @@ class _Login(AuthStrategy):
 class LoginByKeys(_Login):
     """Raises KeysRefused where none is taken. A password is asked for only where the server wants a key and a password."""
 
+    _refused = 0
+
     def authenticate(self, transport: paramiko.Transport) -> None:
         if not transport.is_active():
-            raise paramiko.SSHException("it hung up before the login")
+            raise EOFError("it hung up before the login")
         try:
             if self._by_keys(transport):
                 return
-        except paramiko.SSHException as error:  # too many tries, or an agent that would not sign
-            raise KeysRefused(str(error)) from error
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            if self._refused == 0 and isinstance(error, HUNG_UP):
+                raise
+            raise KeysRefused(str(error)) from error  # too many tries, or an agent that would not sign
         if "publickey" in self.accepted or not self.accepted & BY_PASSWORD:
             raise KeysRefused
         by_password = LoginByPassword(self._route, self._credentials)
@@ -187,6 +194,7 @@ class LoginByKeys(_Login):
             for key in islice(keys, MOST_KEYS):
                 if self._try(transport, functools.partial(transport.auth_publickey, self._route.user, key)):
                     return True
+                self._refused += 1
                 if "publickey" not in self.accepted:
                     break
         return False

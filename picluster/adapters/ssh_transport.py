@@ -1,15 +1,13 @@
 """The connection under a login: a socket, or a program in its place, and paramiko's transport with what it lacks.
 
-Three things are added to `paramiko.Transport`, all in its own thread and without private parts of it:
+Three things are added to what paramiko does:
 
 - **Small writes leave at once.** paramiko leaves Nagle's algorithm on, which holds the second of two small packets back
-until
-  the first is acknowledged, and the other side delays that by 40 ms (RFC 9293 section 3.7.4): 48 ms for a command that is
-  done in 4.
-- **A dead node ends every wait.** paramiko's keepalives ask for no answer, so they notice nothing. These ask (as OpenSSH
-does
-  with `ServerAliveInterval`), and whoever is silent for too long has hung up. The kernel is told the same bound
-  (TCP_USER_TIMEOUT, man 7 tcp), for writes that nobody acknowledges.
+  until the first is acknowledged, and the other side delays that by 40 ms (RFC 9293 section 3.7.4): 48 ms for a command
+  that is done in 4.
+- **A dead node ends every wait.** paramiko's keepalives ask for no answer, so they notice nothing. These ask, as
+  OpenSSH's do (`ServerAliveInterval`), and whoever is silent for too long has hung up. The transport's own thread sees to
+  it. The kernel is told the same bound (TCP_USER_TIMEOUT, man 7 tcp), for writes that nobody acknowledges.
 - **The handshake's timer is put away** when the thread ends: it is no daemon, and would hold up the end of the program.
 
 A `ProxyCommand` runs on one end of a socket pair, so that to paramiko it is a socket like any other. Its own `ProxyCommand`

@@ -45,6 +45,8 @@ class Controller:
         self.known_hosts = place / "known_hosts"
         self.passwords = list(passwords)
         self.confirms = confirms
+        self.meanwhile: Callable[[], object] = list
+        """What happens while the person thinks."""
         self.shown: list[tuple[str, str]] = []
         self.questions: list[str] = []
         self.trust = Trust(self.known_hosts, pre_made or {}, self._confirm)
@@ -64,10 +66,12 @@ class Controller:
 
     def _confirm(self, node: str, fingerprint: str) -> bool:
         self.shown.append((node, fingerprint))
+        self.meanwhile()
         return self.confirms
 
     def _ask(self, question: str) -> str:
         self.questions.append(question)
+        self.meanwhile()
         if not self.passwords:
             raise AccessError("nobody is there to type")
         return self.passwords.pop(0)

@@ -87,6 +87,10 @@ class Server:
 
     def __exit__(self, *error: object) -> None:
         self._listener.close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """On everybody who is there."""
         for login in self._logins:
             login.close()
 

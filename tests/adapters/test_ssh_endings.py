@@ -172,12 +172,12 @@ def jump_host() -> Iterator[Sshd]:
             yield server
 
 
-def through(tmp_path: Path, sshd: Sshd, jump_host: Sshd, known: str) -> Controller:
+def through(tmp_path: Path, sshd: Sshd, jump_host: Sshd, known: str, jumps: str = "door") -> Controller:
     """A controller whose ~/.ssh/config leads through a jump host, with a key of the user's own for that."""
     user = Controller(tmp_path)
     (tmp_path / "config").write_text(
         f"Host door\n  HostName 127.0.0.1\n  Port {jump_host.port}\n  User {PI}\n  IdentityFile {tmp_path}/controller\n"
-        f"Host pi*\n  ProxyJump door\n{ALONE}"
+        f"Host pi*\n  ProxyJump {jumps}\n{ALONE}"
     )
     (tmp_path / "known_hosts").write_text(known)
     (jump_host.place / "authorized_keys").write_text(user.public)
@@ -200,6 +200,34 @@ def test_a_jump_host_of_the_users(tmp_path: Path, sshd: Sshd, jump_host: Sshd) -
     with pytest.raises(AccessError, match="broke"):
         within(20, lambda: shell.run("true", said.append))
     shell.close()
+
+
+def test_two_jump_hosts_are_passed_in_their_order(tmp_path: Path, sshd: Sshd, jump_host: Sshd) -> None:
+    """The node's server is the second of them too: only there does a connection from the first come from."""
+    keys = ((server.port, server.host_keys["ssh-ed25519"].text) for server in (sshd, jump_host))
+    known = "".join(f"[127.0.0.1]:{port} {key}\n" for port, key in keys)
+    controller = through(tmp_path, sshd, jump_host, known, f"door,{PI}@127.0.0.1:{sshd.port}")
+    with (tmp_path / "config").open("a") as config:
+        config.write(f"Host 127.0.0.1\n  IdentityFile {tmp_path}/controller\n")
+    with (sshd.place / "authorized_keys").open("a") as file:
+        file.write((jump_host.place / "authorized_keys").read_text())
+    controller.configuration = Configuration.load(tmp_path / "config", tmp_path / "none")
+    before = len(logins(sshd))
+    shell = within(20, lambda: controller.connect(sshd.port, patience=HASTE))
+    shell.close()
+    assert len(logins(jump_host)) == 1
+    assert len(logins(sshd)) == before + 2
+
+
+def logins(server: Sshd) -> list[str]:
+    return [line for line in server.log().splitlines() if "Accepted publickey" in line]
+
+
+def test_jump_hosts_that_lead_in_a_circle(tmp_path: Path, sshd: Sshd) -> None:
+    text = "Host pi1\n  ProxyJump one\nHost one\n  ProxyJump two\nHost two\n  ProxyJump one\n"
+    controller = Controller(tmp_path, configuration=Configuration(text + ALONE))
+    with pytest.raises(AccessError, match=r"~/.ssh/config: the jump hosts .* in a circle"):
+        within(20, lambda: controller.connect(sshd.port))
 
 
 @pytest.mark.parametrize(

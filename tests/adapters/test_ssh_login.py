@@ -67,6 +67,14 @@ def test_keyboard_interactive_will_do(tmp_path: Path) -> None:
         assert said(controller.connect(server.port)) == ["hello"]
 
 
+def test_a_person_may_take_longer_than_the_server_waits(tmp_path: Path) -> None:
+    controller = Controller(tmp_path, passwords=["raspberry"])
+    with Server(KEYS_OR_PASSWORD, "raspberry") as server:
+        controller.meanwhile = server.hang_up
+        assert said(controller.connect(server.port)) == ["hello"]
+    assert len(controller.questions) == 1
+
+
 def test_a_refused_password_is_asked_for_again(tmp_path: Path) -> None:
     controller = Controller(tmp_path, passwords=["wrong", "raspberry"])
     with Server(KEYS_OR_PASSWORD, "raspberry") as server:

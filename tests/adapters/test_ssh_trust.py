@@ -6,6 +6,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 
@@ -62,6 +63,12 @@ def test_a_new_key_is_shown_and_once_confirmed_it_is_known(sshd: Sshd, controlle
     assert known(controller).keys_of("pi1") == (key,)
     assert controller.known_hosts.stat().st_mode & 0o777 == 0o600
     offered(controller, sshd)
+    assert len(controller.shown) == 1
+
+
+def test_a_person_may_take_longer_than_the_server_waits(sshd: Sshd, controller: Controller) -> None:
+    controller.meanwhile = lambda: sshd.send(SIGKILL)
+    assert offered(controller, sshd) == sshd.host_keys["ssh-ed25519"]
     assert len(controller.shown) == 1
 
 
