@@ -130,6 +130,7 @@ def write_card(
             put(root / "boot/firmware" / file, text)
         books = root / "var/lib/dpkg"
         put(books / "info/raspberrypi-sys-mods.list", "/.\n")
+        put(books / "info/raspberrypi-sys-mods.md5sums", "")
         with (books / "status").open("a", encoding="utf-8") as status:
             status.write(ITS_PACKAGE)
     if card.host_key is not None:

@@ -186,6 +186,7 @@ def _user_of(root: Path) -> int:
 
 
 def put(path: Path, text: str) -> None:
-    """Write it, wherever that may be."""
+    """Write it, wherever that may be, for everybody to read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+    path.chmod(0o644)

@@ -37,6 +37,7 @@ BOOTING_S = 30.0
 SSH_S = 0.5
 STEP_S = 0.02
 SSH_PORT = 22
+CARD_BYTES = 8 << 30
 
 
 class FreshWorld(MachineWorld):
@@ -123,7 +124,7 @@ class FreshWorld(MachineWorld):
 
     def empty(self, name: str) -> None:
         """There is room again."""
-        limit_memory(self._homes[name], 0)
+        limit_memory(self._homes[name], CARD_BYTES)
 
     @property
     def layers(self) -> tuple[Path, ...]:
@@ -157,6 +158,7 @@ class FreshWorld(MachineWorld):
         home = self.directory / f"{name}-card-{number}"
         home.mkdir()
         mount_memory(home)
+        limit_memory(home, CARD_BYTES)
         self._homes[name] = home
         machine = self._assembled(name, home)
         write_card(

@@ -16,15 +16,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 import pytest
 
+import picluster
 from picluster.lab import report
 from picluster.lab.card import Card
 from picluster.lab.fresh import FreshWorld, run_fresh
@@ -33,7 +35,7 @@ from picluster.lab.programs import environment
 from picluster.lab.root_system import root_system
 from tests.machines.snapshots import Snapshot, snapshot
 from tests.machines.stage import refused
-from tests.machines.terminal import Said, typed
+from tests.machines.terminal import Answer, Said, typed
 from tests.scenarios.stage import Setting
 
 __all__ = ["HOLD_LOCK", "FreshStage", "fresh"]
@@ -57,8 +59,12 @@ class FreshStage:
         self.world = world
         self.desk = world.directory / "desk"
         self.desk.mkdir(mode=0o700)
+        # Of its own, so that nobody's edits are new software in the midst of a test.
+        program = world.directory / "program"
+        shutil.copytree(Path(picluster.__file__).parent, program / "picluster")
         self.environment: Mapping[str, str] = {
             **environment(),
+            "PYTHONPATH": str(program),
             "HOME": str(self.desk),
             "XDG_CACHE_HOME": str(self.desk / ".cache"),
             "USER": "somebody",
@@ -75,7 +81,7 @@ class FreshStage:
     # ── the controller ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def picluster(
-        self, *words: str, answers: Sequence[tuple[str, str]] = (), code: int | None = 0, most_s: float = 90.0
+        self, *words: str, answers: Sequence[tuple[str, Answer]] = (), code: int | None = 0, most_s: float = 60.0
     ) -> Said:
         """Type `picluster …` at a terminal of the controller; `code` is what it has to end with, None: anything."""
         command = [sys.executable, "-m", "picluster.cli.main", *words]
@@ -85,28 +91,57 @@ class FreshStage:
         return said
 
     @contextmanager
-    def begun(self, *words: str, told: str = "") -> Iterator[subprocess.Popen[str]]:
-        """`picluster …` without a terminal, while the block lasts; `told` is its standard input."""
+    def begun(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """`picluster …` without a terminal, while the block lasts."""
         command = [sys.executable, "-m", "picluster.cli.main", *words]
         with self.world.controller.entered():
             process = subprocess.Popen(
                 command,
                 cwd=self.desk,
                 env=self.environment,
-                stdin=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
             )
-        assert process.stdin is not None
-        process.stdin.write(told)
-        process.stdin.close()
         try:
             yield process
         finally:
             process.kill()
             process.communicate()
+
+    def says(self, process: subprocess.Popen[str], pattern: str) -> bool:
+        """Wait for a line in which the pattern is found; False where it ended without one."""
+        assert process.stdout is not None
+        return any(re.search(pattern, line) for line in process.stdout)
+
+    def ended(self, process: subprocess.Popen[str], most_s: float = PATIENCE_S) -> int:
+        """Wait for its end, while the world goes on."""
+        self.until(lambda: process.poll() is not None, "it ends", most_s)
+        return process.returncode
+
+    @contextmanager
+    def watched_command_lines(self) -> Iterator[set[str]]:
+        """The command lines and environments of all processes of all machines that are seen within the block; complete when
+        it has ended."""
+        seen: set[str] = set()
+        over = threading.Event()
+
+        def look() -> None:
+            while not over.wait(0.002):
+                for process in Path("/proc").glob("[0-9]*"):
+                    for what in ("cmdline", "environ"):
+                        with suppress(OSError):
+                            seen.add((process / what).read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+
+        watcher = threading.Thread(target=look)
+        watcher.start()
+        try:
+            yield seen
+        finally:
+            over.set()
+            watcher.join()
 
     def ssh(self, name: str, *words: str, told: str = "", known: str = "known") -> subprocess.CompletedProcess[str]:
         """Run a command on a Pi with the OpenSSH client, and the card's password where no key opens it. Its host key is
@@ -136,8 +171,11 @@ class FreshStage:
 
     def host_key(self, name: str) -> str:
         """A Pi's ed25519 key, as it shows it to whoever asks."""
+        return self.host_key_at(self.world.address(name))
+
+    def host_key_at(self, address: str) -> str:
         with self.world.controller.entered():
-            command = ["ssh-keyscan", "-t", "ed25519", self.world.address(name)]
+            command = ["ssh-keyscan", "-t", "ed25519", address]
             found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stdout
         return found.split()[2]
 

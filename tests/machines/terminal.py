@@ -8,12 +8,14 @@ import re
 import select
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Said", "typed"]
+__all__ = ["Answer", "Said", "typed"]
+
+Answer = str | Callable[[str], str]
 
 COLUMNS = "160"
 
@@ -30,14 +32,14 @@ class Said:
 
 def typed(
     command: Sequence[str],
-    answers: Sequence[tuple[str, str]] = (),
+    answers: Sequence[tuple[str, Answer]] = (),
     *,
     directory: Path,
     environment: Mapping[str, str],
     most_s: float = 60.0,
 ) -> Said:
-    """Run it; `answers` are patterns, in the order in which they are to come up, each with the line that is typed then.
-    Raises TimeoutError, with all that was said, where it does not end in time."""
+    """Run it; `answers` are patterns, in the order in which they are to come up, each with the line that is typed then, or
+    what makes that of the words that were found. Raises TimeoutError, with what was said, where it does not end in time."""
     began = time.monotonic()
     pid, terminal = pty.fork()
     if pid == 0:
@@ -46,17 +48,24 @@ def typed(
     try:
         while (data := _read(terminal, began + most_s - time.monotonic())) is not None:
             text += data
-            if left and (found := re.search(left[0][0], text[seen:])):
-                seen += found.end()
-                os.write(terminal, f"{left.pop(0)[1]}\n".encode())
+            while left and (found := re.search(left[0][0], plain(text[seen:]))):
+                seen = len(text)
+                answer = left.pop(0)[1]
+                line = answer if isinstance(answer, str) else answer(found.group())
+                os.write(terminal, f"{line}\n".encode())
     except TimeoutError:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        raise TimeoutError(f"{' '.join(command)} took more than {most_s:.0f} s. It said:\n{text}") from None
+        raise TimeoutError(f"{' '.join(command)} took more than {most_s:.0f} s. It said:\n{plain(text)}") from None
     finally:
         os.close(terminal)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return Said(code, text.replace("\r\n", "\n"), time.monotonic() - began)
+    return Said(code, plain(text), time.monotonic() - began)
+
+
+def plain(text: str) -> str:
+    """Without colours, and without what moves the cursor (ECMA-48, 5.4)."""
+    return re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", text.replace("\r\n", "\n"))
 
 
 def _become(command: Sequence[str], directory: Path, environment: Mapping[str, str]) -> None:
