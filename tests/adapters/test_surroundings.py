@@ -54,6 +54,7 @@ def test_services_are_heard_with_their_addresses() -> None:
 
 
 @isolated
+@pytest.mark.scenario
 def test_the_command_tells_the_fresh_from_ours_and_theirs() -> None:
     with switch_with_boards() as boards, tempfile.TemporaryDirectory() as place:
         inventory = Path(place, "home.toml")

@@ -170,6 +170,7 @@ def test_a_terminal_that_says_the_same_for_ever_is_given_up(tmp_path: Path) -> N
 
 
 @isolated
+@pytest.mark.scenario
 def test_what_is_found_on_the_network_is_proposed() -> None:
     with switch_with_boards() as boards, tempfile.TemporaryDirectory() as place:
         add_default_route(ROUTER, "eth0", metric=100)

@@ -106,6 +106,7 @@ def until_nothing_is_left(mark: str, directory: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc, which only Linux has")
 @pytest.mark.parametrize("mode", ALL_MODES)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.scenario
 def test_nothing_is_left_behind_however_the_demo_is_ended(place: Path, mode: str, number: signal.Signals) -> None:
     with running(place, "--script", "--mode", mode) as (process, mark):
         read_until(process, b"ready after")

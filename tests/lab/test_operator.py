@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
+
 from picluster.lab.loopback import LoopbackWorld
 from picluster.lab.mode import memory_place
 from picluster.lab.namespaces import NamespaceWorld
@@ -52,6 +54,7 @@ def all_know_each_other(snapshot: ClusterSnapshot) -> bool:
 
 
 @isolated
+@pytest.mark.scenario
 def test_a_digit_pulls_the_holders_cable_and_the_client_says_what_it_cost() -> None:
     with NamespaceWorld(Stack(3), memory_place()) as world:
         operator = at_work(world)
@@ -68,6 +71,7 @@ def test_a_digit_pulls_the_holders_cable_and_the_client_says_what_it_cost() -> N
 
 
 @isolated
+@pytest.mark.scenario
 def test_commands_go_to_the_holders_agent_and_a_frozen_one_is_not_waited_for() -> None:
     with NamespaceWorld(Stack(3), memory_place()) as world:
         operator = at_work(world)
