@@ -37,6 +37,9 @@ __all__ = ["ConfiguredAddress", "LinkState", "Links"]
 NETLINK_ROUTE = 0
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
+RTM_NEWROUTE = 24
+RTA_OIF, RTA_GATEWAY = 4, 5
+RT_TABLE_MAIN, RTPROT_STATIC, RTN_UNICAST = 254, 4, 1
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO, IFLA_NET_NS_FD, IFLA_CARRIER = 1, 3, 5, 10, 18, 28, 33
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER, IFLA_VLAN_ID = 1, 2, 1, 1
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_CACHEINFO, IFA_FLAGS = 1, 2, 4, 6, 8
@@ -47,6 +50,9 @@ INTERFACE = struct.Struct("=BxHiII")
 """struct ifinfomsg: family, hardware type, index, flags, which flags to change."""
 ADDRESS = struct.Struct("=BBBBI")
 """struct ifaddrmsg: family, prefix length, flags, scope, index of the interface."""
+ROUTE = struct.Struct("=BBBBBBBBI")
+"""struct rtmsg: family, lengths of the target's and the source's prefixes, type of service, table, protocol, scope, type,
+flags."""
 CACHE = struct.Struct("=IIII")
 """struct ifa_cacheinfo: preferred lifetime and valid lifetime in seconds; when made and when changed."""
 NUMBER = struct.Struct("=I")
@@ -168,6 +174,13 @@ class Links:
 
     def remove_address(self, name: str, address: str) -> None:
         self._netlink.ask(RTM_DELADDR, 0, self._address(name, address))
+
+    def add_default_route(self, name: str, gateway: str) -> None:
+        """Whatever has no way of its own goes to this IPv4 address from now on, through this interface, which is up."""
+        body = ROUTE.pack(socket.AF_INET, 0, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, 0, RTN_UNICAST, 0)
+        body += attribute(RTA_GATEWAY, ipaddress.IPv4Address(gateway).packed)
+        body += attribute(RTA_OIF, NUMBER.pack(self.state(name).index))
+        self._netlink.ask(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, body)
 
     def addresses(self) -> list[ConfiguredAddress]:
         """Every address of the namespace."""

@@ -7,7 +7,7 @@
   freeze  all of a Pi hangs but its kernel   thaw    it goes on
   reboot  shut a Pi down in good order, and boot it again
   shell   a shell on a Pi, or a command:  picluster lab shell pi1 journalctl -u picluster
-  run     a command of this machine in the Pis' network:  picluster lab run picluster up lab
+  run     a command of this machine in the Pis' network:  picluster lab run picluster up
   flash   put a fresh card into a Pi, and boot it (in a fresh lab)
   down    end all, and leave nothing but the root file system for the next time
 
@@ -30,9 +30,9 @@ from picluster.lab.stack import FEWEST_PIS, FLOATING, MOST_PIS
 
 HOW_TO_GO_ON = f"""
 Each calls itself raspberrypi, and lets user pi in with the password {PASSWORD}, which its sudo wants too.
-In their network there is no internet, and {FLOATING["web"]} is free to float. Go on as with real ones:
-  picluster lab run picluster new lab
-  picluster lab run picluster up lab"""
+In their network there is no internet, and a client asks for {FLOATING["web"]} all the time. Go on as with real ones:
+  picluster lab run picluster new lab --address web={FLOATING["web"]}
+  picluster lab run picluster up"""
 DEEDS = ("cut", "plug", "freeze", "thaw", "reboot")
 
 

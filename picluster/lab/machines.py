@@ -34,6 +34,8 @@ __all__ = ["CONTROLLER", "MachineWorld", "machines_refused", "run_machines", "ru
 
 CONTROLLER = "controller"
 """The machine of the person at the keyboard, on the switch as all others are."""
+ROUTER = "10.77.0.1"
+"""The switch stands in for it; there is nothing behind."""
 CONTROLLER_MAC, CONTROLLER_ADDRESSES = "02:00:00:00:00:04", ("10.77.0.4/24", "fd77::4/64")
 
 PROGRAMS = {"systemd-nspawn": "systemd-container", "systemd-sysusers": "systemd", "nsenter": "util-linux"}
@@ -58,7 +60,8 @@ class MachineWorld(NamespaceWorld):
         """The layer of their disks that all Pis have in common."""
         self._shared.mkdir(mode=0o755)
         self._write_shared()
-        self.join(CONTROLLER, CONTROLLER_MAC, CONTROLLER_ADDRESSES)
+        with Links(self.join(CONTROLLER, CONTROLLER_MAC, CONTROLLER_ADDRESSES)) as board:
+            board.add_default_route("eth0", ROUTER)
 
     def pi(self, name: str) -> Machine:
         """A Pi that was plugged in at least once."""

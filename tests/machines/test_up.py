@@ -42,7 +42,12 @@ def holder_by_its_key(stage: FreshStage) -> str:
 
 @fresh(3)
 def test_from_fresh_cards_to_an_address_that_answers_and_back(stage: FreshStage) -> None:
-    new(stage)
+    """Whatever can be found on the network is found: Enter takes it."""
+    said = stage.picluster(
+        "new", "home", answers=[*[(r"\]: $", "")] * 3, (r"\]: $", f"web={WEB}"), *[(r"\]: $", "")] * 2]
+    ).text
+    assert "The Pis, with blanks between; NAME=ADDRESS where mDNS does not find one [pi1=10.77.0.11" in said
+    assert "Your router [10.77.0.1]" in said
     before = stage.snapshots()
     logins = [(YES, "y")] * 3 + [(PROMPT, PASSWORD)]
     said = stage.picluster("up", "--dry-run", "--diff", answers=logins).text
