@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         case "run":
             # So `picluster` is this very one, wherever it lies.
             os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
-            become(standing.beside(arguments.command))
+            become(standing.beside(arguments.command[arguments.command[:1] == ["--"] :]))
         case "flash":
             more = {"secrets": str(Path(arguments.secrets).resolve())} if arguments.secrets else {}
             show(arguments, standing.told(do="flash", pi=arguments.pi, **more))

@@ -121,7 +121,7 @@ def test_a_lab_of_fresh_cards_and_the_way_into_its_network(tmp_path: Path) -> No
     assert host_key_of("10.77.0.11") != key
     assert states() == dict.fromkeys(("pi1", "pi2", "pi3"), "fresh")
     assert "Name the directory of secrets" in lab("flash", "pi1", "--secrets", str(tmp_path)).stderr
-    assert lab("run", "picluster", "--version").returncode == 0
+    assert lab("run", "--", "picluster", "--version").returncode == 0
     assert lab("down").stdout == "the lab is gone\n"
     assert groups() == before
 
