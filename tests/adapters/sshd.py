@@ -220,5 +220,5 @@ class Sshd:
 def _descendants(pid: int) -> Iterator[int]:
     with suppress(OSError):
         for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
-            yield from _descendants(child)
             yield child
+            yield from _descendants(child)
