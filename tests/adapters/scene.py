@@ -204,6 +204,10 @@ class ScriptedClock:
         return self._true.now_ns() + (self._later_ns if next(self._readings) >= self._at else 0)
 
 
+FEWEST_LATE = 10
+"""Questions that are asked after the end of a lease, whatever else the machine has to do."""
+
+
 class Scene:
     def __init__(self) -> None:
         self.clock = BootClock()
@@ -251,7 +255,10 @@ class Scene:
         and answered all the same."""
         for _ in self.pings(floating.address, end_ns + 60 * MS):
             pass
-        assert max(self.client.sent_ns.values()) > end_ns
+        # On a busy machine all of that may have passed between two questions.
+        for _ in range(FEWEST_LATE):
+            self.client.ping(floating.address)
+            time.sleep(0.001)
         return [number for number in self.client.pongs(floating.address.version) if self.client.sent_ns[number] >= end_ns]
 
     def let_lease_end(self, keeper: KernelAddressKeeper, floating: FloatingAddress) -> None:
